@@ -35,10 +35,13 @@ words_of(command) := [word |
 	word != ""
 ]
 
-# A script without its comments. A comment begins with a word, and goes to the end of the line.
-uncommented(argument) := regex.replace(argument, `(^|[\s;&|(])#[^\n]*`, " ") if {
+# A script without its comments. A comment begins with a word outside of quotes, and goes to the end of the line.
+uncommented(argument) := regex.replace(argument, comment_or_quoted, "${1}${2}") if {
 	contains(argument, "#")
 } else := argument
+
+# Of a comment, the second group keeps what is before it.
+comment_or_quoted := `("(?:[^"\\]|(?s:\\.))*"|'[^']*'|(?s:\\.))|(^|[\s;&|(])#[^\n]*`
 
 named(words, i, word) := words[i + 1] if word in host_flags
 

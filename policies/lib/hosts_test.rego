@@ -68,3 +68,19 @@ test_a_comment_connects_to_nothing if {
 	hosts.foreign_in(["sh", "-c", concat("\n", [script, "curl -sf http://search:9200/${x#a}#top"])]) == ["search"]
 	hosts.foreign_in(["sh", "-c", "echo $#; nc -z db 5432"]) == ["db"]
 }
+
+test_a_comment_begins_with_a_word_outside_of_quotes if {
+	every script, without in {
+		"a # b": "a ",
+		"# a\n#b\nc": "\n\nc",
+		"a;#b\n(# c": "a;\n(",
+		"echo \"(#1)\"; b # c": "echo \"(#1)\"; b ",
+		"echo '; #1' \"\\\" # 2\" # 3": "echo '; #1' \"\\\" # 2\" ",
+		"echo \\\" # \"": "echo \\\" ",
+		"# don't\na # it's": "\na ",
+		"a#b ${x#y} $#": "a#b ${x#y} $#",
+		"a \"b\n # c\"": "a \"b\n # c\"",
+	} {
+		hosts.uncommented(script) == without
+	}
+}

@@ -71,6 +71,14 @@ of_the_pod(variable) if contains(variable.value, "$(")
 remedy := "a claim of a StatefulSet (the directory is named after the host, and only its pods keep their names)" if {
 	changes
 	object.get(input.workload, "replicas", 1) > 1
-} else := "a claim of a StatefulSet (or a persistentVolumeClaim, with hostname: rabbitmq in the pod template: the directory is named after the host)" if {
+} else := sprintf(
+	"a claim of a StatefulSet (or a persistentVolumeClaim, with hostname: rabbitmq in the pod template%s: the directory is named after the host)",
+	[one_at_a_time],
+) if {
 	changes
 }
+
+# Two pods of one name would write the same directory during a rollout.
+one_at_a_time := " and strategy: {type: Recreate}" if {
+	input.workload.kind == "Deployment"
+} else := ""

@@ -71,7 +71,8 @@ test_a_file_may_name_the_node if {
 
 test_the_remedy_names_what_keeps_the_name if {
 	one := request("Deployment", {}, {})
-	contains(node_names.remedy, "with hostname: rabbitmq") with input as one
+	contains(node_names.remedy, "with hostname: rabbitmq in the pod template and strategy: {type: Recreate}:") with input as one
+	contains(node_names.remedy, "with hostname: rabbitmq in the pod template:") with input as request("DaemonSet", {}, {})
 	not contains(node_names.remedy, "hostname:") with input as object.union(one, {"workload": {"replicas": 3}})
 	not node_names.remedy with input as request("StatefulSet", {}, {})
 }

@@ -62,7 +62,11 @@ pub fn charge(bytes: usize) -> Result<(), TooLarge> {
 /// The size of a value in bytes if every part of it were written out; stops counting at `most`. Takes no more
 /// steps than `most / VALUE`, and does not recurse.
 pub fn size(value: &Value, most: usize) -> usize {
-    sum(vec![value], most, |_| true)
+    match value {
+        Value::Array(_) | Value::Set(_) | Value::Object(_) => sum(vec![value], most, |_| true),
+        Value::String(text) => VALUE.saturating_add(text.len()).min(most),
+        _ => VALUE.min(most),
+    }
 }
 
 /// What values take in bytes together, with what they share counted once; stops counting at `most`.

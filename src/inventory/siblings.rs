@@ -196,20 +196,28 @@ pub fn priorities(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<
 /// A namespace may have very many jobs.
 const MOST_JOBS: usize = 100;
 
+/// What is known, and what other directories of the run hold: what makes backups is often kept apart.
+fn with_elsewhere(state: &State) -> impl Iterator<Item = &State> {
+    let elsewhere = state.unseen.elsewhere.iter().map(|elsewhere| &*elsewhere.state);
+    std::iter::once(state).chain(elsewhere)
+}
+
 /// The schedules of backup tools that include the subject.
 pub fn backup_schedules(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupScheduleRecord>> {
     let labels: Vec<&Strings> = labels(subject).into_iter().chain([&subject.workload.labels]).collect();
-    let includes = |schedule: &&Arc<BackupScheduleRecord>| {
+    let includes = |schedule: &BackupScheduleRecord| {
         schedule.includes(&subject.workload.namespace, &labels) && schedule.copies_claim_of(subject.workload)
     };
-    state.cluster.schedules.values().filter(includes).cloned().collect()
+    let all = with_elsewhere(state).flat_map(|state| state.cluster.schedules.iter());
+    let found: BTreeMap<_, _> = all.filter(|(_, schedule)| includes(schedule)).collect();
+    found.into_values().cloned().collect()
 }
 
 /// The names by which a job may reach the subject: its own, and those of its Services and claims.
 fn names_around(state: &State, subject: &Subject<'_>) -> BTreeSet<String> {
     let workload = subject.workload;
-    let namespace = state.namespaces.get(&workload.namespace);
-    let services = namespace.into_iter().flat_map(|namespace| namespace.services.keys().cloned());
+    let namespaces = with_elsewhere(state).filter_map(|state| own(state, subject));
+    let services = namespaces.flat_map(|namespace| namespace.services.keys().cloned());
     let claims = workload.claims.iter().map(|claim| claim.name.clone());
     let own = [workload.name.clone(), format!("{}-0", workload.name)];
     let names = own.into_iter().chain(workload.service_name.clone()).chain(services).chain(claims);
@@ -219,20 +227,45 @@ fn names_around(state: &State, subject: &Subject<'_>) -> BTreeSet<String> {
 /// The CronJobs in the subject's namespace that run a backup program, and those elsewhere that name a host of it with
 /// its namespace.
 pub fn backup_jobs(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupJobRecord>> {
-    let workloads = own(state, subject).into_iter().flat_map(|namespace| namespace.workloads.values());
-    let jobs = workloads.filter_map(|workload| job(state, workload)).take(MOST_JOBS);
     let names = names_around(state, subject);
+    let mut found = BTreeMap::new();
+    for state in with_elsewhere(state) {
+        let jobs = jobs_inside(state, subject, &names).chain(jobs_outside(state, subject, &names));
+        for job in jobs {
+            found.entry((job.namespace.clone(), job.name.clone())).or_insert_with(|| Arc::new(job));
+        }
+    }
+    found.into_values().collect()
+}
+
+/// Those in its namespace.
+fn jobs_inside<'s>(
+    state: &'s State,
+    subject: &Subject<'_>,
+    names: &'s BTreeSet<String>,
+) -> impl Iterator<Item = BackupJobRecord> + 's {
+    let workloads = own(state, subject).into_iter().flat_map(|namespace| namespace.workloads.values());
+    let jobs = workloads.filter_map(move |workload| job(state, workload)).take(MOST_JOBS);
+    jobs.map(move |job| job.reaching(names))
+}
+
+/// Those in other namespaces.
+fn jobs_outside<'s>(
+    state: &'s State,
+    subject: &'s Subject<'_>,
+    names: &'s BTreeSet<String>,
+) -> impl Iterator<Item = BackupJobRecord> + 's {
     let namespace = &subject.workload.namespace;
-    let elsewhere = state.cluster.jobs_for.get(namespace).into_iter().flat_map(|jobs| jobs.iter());
-    let elsewhere = elsewhere.filter(|object| object.namespace != *namespace).filter_map(|object| {
+    let jobs = state.cluster.jobs_for.get(namespace).into_iter().flat_map(|jobs| jobs.iter());
+    let elsewhere = jobs.filter(move |object| object.namespace != *namespace).filter_map(move |object| {
         let own = state.namespaces.get(&object.namespace)?;
         own.workloads
             .get(&(object.kind.clone(), object.name.clone()))?
             .backup
             .as_ref()?
-            .reaching_into(namespace, &names)
+            .reaching_into(namespace, names)
     });
-    jobs.map(|job| job.reaching(&names)).chain(elsewhere.take(MOST_JOBS)).map(Arc::new).collect()
+    elsewhere.take(MOST_JOBS)
 }
 
 /// What a CronJob backs up, with what the scripts of its ConfigMaps say.

@@ -166,6 +166,9 @@ impl InventoryWriter {
     /// Notes what else the run holds.
     pub fn mark_elsewhere(&mut self, elsewhere: &Inventory) {
         self.state.unseen.elsewhere = Some(elsewhere.clone());
+        // They are joined with what is there, too.
+        let schedules = elsewhere.state.bundled.get(&ResourceRole::BackupSchedule);
+        self.state.bundled.extend(schedules);
         self.learn();
     }
 

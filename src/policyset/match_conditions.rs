@@ -10,7 +10,7 @@ use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 
 use super::PolicySet;
 use crate::admission::{GroupKind, ReviewScope};
-use crate::workload::HOOKS;
+use crate::workload::{BACKUP_WORDS, HOOKS};
 use crate::workload::declared::SELF_CLASSIFYING;
 use crate::workload::engines::EngineRow;
 use crate::workload::projection::{ClassRule, Projection};
@@ -88,9 +88,12 @@ const MOST_VOLUMES: usize = 40;
 const MOST_CONTAINERS: usize = 10;
 const MOST_PORTS: usize = 10;
 const MOST_VARIABLES: usize = 30;
+const MOST_WORDS: usize = 10;
 const LONGEST_IMAGE: usize = 200;
 /// A label of DNS, as names of containers are.
 const LONGEST_NAME: usize = 63;
+/// A word of a command line, which may be a script.
+const LONGEST_WORD: usize = 500;
 /// The longest regular expression over images, in bytes. An API server charges a match with a tenth of the text's length
 /// times a quarter of the expression's, and gives up an expression at 1,000,000: two lists of containers in two objects
 /// then take two fifths of that for images and names. Without a condition everything is sent.
@@ -162,15 +165,21 @@ impl Holder {
         let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
         let name: String = format!("data-in-{}", names.join("-")).chars().filter(plain).take(63).collect();
         let resources: Vec<String> = resources.iter().map(|one| format!("{one:?}")).collect();
-        // Of a task, which a hook is.
-        let hooks: &[&str] = if self.is_a_task { &HOOKS } else { &[] };
+        // Of a task, which a hook and a backup are.
+        let own = match self.is_a_task {
+            true => format!(
+                "{} || has(o.metadata) && {}",
+                annotated("o", SELF_CLASSIFYING.iter().chain(&HOOKS)),
+                backup_words("o.metadata.name")
+            ),
+            false => annotated("o", SELF_CLASSIFYING.iter()),
+        };
         let template = std::iter::once("o").chain(self.template.iter().map(String::as_str));
         let expression = format!(
             "!((request.resource.group + \"/\" + request.resource.resource) in [{}]) || \
              (has(request.subResource) && request.subResource != \"\") || \
-             [object, oldObject].exists(o, o != null && ({} || [{}].exists(t, {})))",
+             [object, oldObject].exists(o, o != null && ({own} || [{}].exists(t, {})))",
             resources.join(", "),
-            annotated("o", SELF_CLASSIFYING.iter().chain(hooks)),
             template.collect::<Vec<_>>().join("."),
             self.holds(runs),
         );
@@ -183,8 +192,9 @@ impl Holder {
         let scratch: Vec<String> =
             SCRATCH.into_iter().chain(node).map(|source| format!("has(v.{source})")).collect();
         let volumes = any_of("t.spec.volumes", MOST_VOLUMES, "v", &format!("!({})", scratch.join(" || ")));
+        let such = if self.is_a_task { format!("{runs} || {}", says_backup()) } else { runs.to_owned() };
         let containers = ["t.spec.containers", "t.spec.initContainers"]
-            .map(|list| any_of(list, MOST_CONTAINERS, "c", runs));
+            .map(|list| any_of(list, MOST_CONTAINERS, "c", &such));
         let said = annotated("t", SELF_CLASSIFYING.iter());
         format!("{said} || has(t.spec) && ({volumes} || {})", containers.join(" || "))
     }
@@ -229,6 +239,20 @@ fn runs_an_engine(set: &PolicySet, images: &str) -> String {
     ]
     .map(|sign| format!("({sign})"))
     .join(" || ")
+}
+
+/// Whether a container `c` of a task says that it makes a backup.
+fn says_backup() -> String {
+    let own = ["c.name", "c.image"].map(backup_words);
+    let lists = ["c.command", "c.args"].map(|list| any_of(list, MOST_WORDS, "w", &backup_words("w")));
+    own.into_iter().chain(lists).map(|sign| format!("({sign})")).collect::<Vec<_>>().join(" || ")
+}
+
+/// Whether a field or variable has one of the words of a backup in it.
+fn backup_words(text: &str) -> String {
+    let words = BACKUP_WORDS.join("|");
+    let present = if text.contains('.') { format!("has({text}) && ") } else { String::new() };
+    format!("({present}({text}.size() > {LONGEST_WORD} || {text}.matches(r'(?i){words}')))")
 }
 
 /// The images of engines, as a regular expression (RE2) over references: those that the table lists, and those that have

@@ -16,6 +16,23 @@ const LONGEST_TASK: i64 = 86_400;
 /// The annotations by which Helm and Argo CD know what they run before or after something.
 pub const HOOKS: [&str; 2] = ["helm.sh/hook", "argocd.argoproj.io/hook"];
 
+/// What the name, the image or the commands of a task have in them, in small letters, if it makes backups. Some that
+/// have it do something else with them; policies know more.
+pub const BACKUP_WORDS: [&str; 12] = [
+    "--rdb",
+    "backrest",
+    "backup",
+    "barman",
+    "borg",
+    "dump",
+    "expdp",
+    "kopia",
+    "mc mirror",
+    "restic",
+    "snapshot",
+    "wal-g",
+];
+
 /// Directories that belong to the node itself: agents, drivers and builders write there.
 const OF_THE_NODE: &[&str] = &[
     "/bin",
@@ -47,8 +64,8 @@ const OF_THE_NODE: &[&str] = &[
 /// An annotation lowers the class only if it is believed.
 pub fn class(rule: ClassRule, workload: &Workload, engines: &Engines, said: SelfClassification) -> Class {
     // What a deploy tool runs by itself may do anything to the data of others.
-    let is_hook =
-        matches!(rule, ClassRule::Batch) && HOOKS.iter().any(|key| workload.annotations.contains_key(*key));
+    let is_task = matches!(rule, ClassRule::Batch);
+    let is_hook = HOOKS.iter().any(|key| workload.annotations.contains_key(*key));
     let rule = match rule {
         ClassRule::Workload | ClassRule::Moving if ends(workload, engines) => ClassRule::Batch,
         ClassRule::Batch if serves(workload, engines, false) => ClassRule::Workload,
@@ -56,7 +73,8 @@ pub fn class(rule: ClassRule, workload: &Workload, engines: &Engines, said: Self
     };
     let shape = match shape(rule, workload) {
         Class::Durable if is_cache(workload) => Class::Cache,
-        Class::None if is_hook => Class::Hook,
+        Class::None if is_task && is_hook => Class::Hook,
+        Class::None if is_task && makes_backups(workload) => Class::Backup,
         shape => shape,
     };
     // Annotations cannot override the class of storage and sibling objects.
@@ -103,6 +121,19 @@ fn is_cache(workload: &Workload) -> bool {
     let evicts = workload.engine.as_ref().is_some_and(|engine| engine.evicts);
     let mut mounts = workload.containers.iter().flat_map(|container| &container.mounts);
     evicts && !templates(workload) && !mounts.any(|mount| keeps(mount) && mount.source != "ephemeral")
+}
+
+/// Whether a task may copy the data of others to a place that it does not mount.
+fn makes_backups(workload: &Workload) -> bool {
+    let says_so = |text: &str| {
+        let text = text.to_ascii_lowercase();
+        BACKUP_WORDS.iter().any(|word| text.contains(word))
+    };
+    let of_container = |container: &Container| {
+        let own = [&container.name, &container.image_name];
+        own.into_iter().chain(&container.command).chain(&container.args).any(|text| says_so(text))
+    };
+    says_so(&workload.name) || workload.containers.iter().any(of_container)
 }
 
 fn templates(workload: &Workload) -> bool {

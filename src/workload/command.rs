@@ -173,8 +173,9 @@ pub fn program(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// A program run from a mounted volume is not part of the image.
+/// A program run from a mounted volume is not part of the image. What ends in `.conf` is none: the entry point of an image
+/// hands it to the server.
 pub fn is_a_mounted_file(container: &Container, word: &str) -> bool {
     let mut mounts = container.mounts.iter();
-    word.starts_with('/') && mounts.any(|mount| covers(&mount.mount_path, word))
+    word.starts_with('/') && !word.ends_with(".conf") && mounts.any(|mount| covers(&mount.mount_path, word))
 }

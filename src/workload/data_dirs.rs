@@ -151,7 +151,14 @@ impl Reading<'_> {
         if self.certain && !self.row.repeatable {
             values.drain(..values.len().saturating_sub(1));
         }
-        values
+        self.around(&values).map_or(values, |around| vec![Some(around)])
+    }
+
+    /// The directory around the only one, in which the engine keeps more.
+    fn around(&self, given: &[Option<&str>]) -> Option<&str> {
+        let &[Some(only)] = given else { return None };
+        let all = self.commands().flat_map(|words| values(words, &self.row.around, &self.row.options));
+        all.filter_map(|(_, value)| value).last().filter(|around| covers(around, only))
     }
 
     fn also(&self, row: &AlsoDirs) -> Vec<DataDir> {

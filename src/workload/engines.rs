@@ -90,6 +90,10 @@ pub struct EngineRow {
     /// a dash is the name of a setting, which overrides the others: `-c data_directory=/x`.
     #[serde(default)]
     pub(super) arguments: Vec<String>,
+    /// Arguments that name a directory in which the engine keeps more than there. If that holds the data directory, it
+    /// counts instead.
+    #[serde(default)]
+    pub(super) around: Vec<String>,
     /// Whether each of several such arguments names a directory of its own. Otherwise the last one counts.
     #[serde(default)]
     pub(super) repeatable: bool,
@@ -228,6 +232,13 @@ impl Engines {
     pub(super) fn by_image(&self, container: &Container) -> Option<&EngineRow> {
         let image = container.image.as_ref()?;
         self.engines.iter().find(|row| row.is_image(image))
+    }
+
+    /// Whether a container's image is one of an engine that is told to keep no data.
+    pub(super) fn keeps_nothing(&self, container: &Container) -> bool {
+        self.by_image(container).is_some_and(|row| {
+            row.is_idle(container, &row.configured(container, CommandLine::of(container)))
+        })
     }
 
     /// The row that likely describes a container whose image is in no row.

@@ -35,7 +35,7 @@ pub mod view;
 mod voters;
 mod wrappers;
 
-pub use class::HOOKS;
+pub use class::{BACKUP_WORDS, HOOKS};
 pub use configuration::{ConfigMap, ConfigMaps, Earlier, FirstOf, NoConfigMaps};
 pub(crate) use confirmations::confirmed_steps;
 pub use declared::SelfClassification;

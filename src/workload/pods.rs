@@ -110,6 +110,7 @@ fn container(
         image_name,
         image,
         engine: String::new(),
+        keeps_nothing: false,
         command,
         args,
         env: variables,
@@ -135,6 +136,7 @@ fn container(
     // An init container prepares data for the other containers but does not run the engine.
     if role != Role::Init {
         container.engine = engines.of(&container).map(|row| row.name.clone()).unwrap_or_default();
+        container.keeps_nothing = container.engine.is_empty() && engines.keeps_nothing(&container);
     }
     container
 }

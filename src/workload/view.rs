@@ -145,6 +145,8 @@ pub enum Class {
     Batch,
     /// A Job without data that a deploy tool runs by itself, which may do anything to the data of others.
     Hook,
+    /// A Job or CronJob without a claim that makes backups, as its name, an image or a command says.
+    Backup,
     /// No data; policies for stateful workloads skip it.
     #[default]
     None,

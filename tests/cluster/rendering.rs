@@ -239,3 +239,20 @@ fn files_are_taken_only_by_what_is_rendered() {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
 }
+
+/// What makes backups is often kept apart from what it copies.
+#[test]
+fn backups_in_another_directory_count() {
+    let schedule = "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: daily, namespace: velero}\n\
+        spec: {schedule: '0 2 * * *', template: {includedNamespaces: ['*'], defaultVolumesToFsBackup: true}}\n";
+    let files = directory(&[
+        ("app/kustomization.yaml", "resources: [pg.yaml]\n"),
+        ("app/pg.yaml", NAIVE),
+        ("velero/kustomization.yaml", "resources: [daily.yaml]\n"),
+        ("velero/daily.yaml", schedule),
+    ]);
+    let (_, alone) = check_in(files.path(), &path(), &["app"]);
+    assert!(alone.contains("backup-declared"), "{alone}");
+    let (_, together) = check_in(files.path(), &path(), &["."]);
+    assert!(!together.contains("backup-declared"), "{together}");
+}

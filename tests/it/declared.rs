@@ -79,6 +79,7 @@ const DECLARING: &[(&str, &[&str], &[&str])] = &[
     ("confirm-scale", &["3->0", "5->0"], &["scale-down-guard", "scale-to-zero-guard"]),
     ("confirm-data-move", &["data-pg/pgdata->data-pg/16"], &["volume-data-dir-moved"]),
     ("confirm-appendonly", &["no->yes"], &["redis-appendonly-switch"]),
+    ("confirm-replicaof", &["alone->session.shop"], &["redis-appendonly-switch"]),
     (
         "confirm-version-change",
         &["16.4->15.2"],

@@ -228,6 +228,13 @@ fn the_class_follows_the_shape_and_annotations_lower_it_only_where_they_may() {
         "metadata": {"name": "j", "annotations": {"helm.sh/hook": "post-delete"}},
         "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "kubectl"}]}}}});
     assert_eq!(class(&hook), "hook");
+    let task = |name: &str, container: Value| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
+            "spec": {"template": {"spec": {"containers": [container]}}}})
+    };
+    assert_eq!(class(&task("j", json!({"name": "c", "image": "alpine", "args": ["-c", "PG_DUMP x | aws s3 cp - s3://b"]}))), "backup");
+    assert_eq!(class(&task("nightly-backup", json!({"name": "c", "image": "app"}))), "backup");
+    assert_eq!(class(&task("j", json!({"name": "c", "image": "app"}))), "none");
 
     let (believed, added) = (SelfClassification::Believed, SelfClassification::Additional);
     let annotated = |key: &str, value: &str, said: SelfClassification| {

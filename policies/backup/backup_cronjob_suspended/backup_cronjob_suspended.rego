@@ -9,7 +9,7 @@
 # custom:
 #   severity: high
 #   action: warn
-#   match: {kinds: [CronJob.batch], classes: [batch, durable]}
+#   match: {kinds: [CronJob.batch], classes: [backup, batch, durable]}
 #   fix: "Set suspend: false; if another job makes the backups, delete this one."
 #   why: while it is suspended no backup is made, and nothing reports it
 package stategate.backup.backup_cronjob_suspended

@@ -15,7 +15,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, CronJob.batch], classes: [durable, batch]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, CronJob.batch], classes: [durable, backup, batch]}
 #   parameters:
 #     max_gap:
 #       type: map

@@ -15,7 +15,7 @@
 # custom:
 #   severity: high
 #   action: warn
-#   match: {kinds: [CronJob.batch, Job.batch], classes: [batch, durable, cache, identity-only]}
+#   match: {kinds: [CronJob.batch, Job.batch], classes: [backup, batch, hook, durable, cache, identity-only]}
 #   parameters:
 #     programs:
 #       type: list

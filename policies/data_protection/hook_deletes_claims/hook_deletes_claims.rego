@@ -20,6 +20,7 @@
 #   why: a volume whose reclaim policy is Delete is erased with its claim
 package stategate.data_protection.hook_deletes_claims
 
+import data.stategate.lib.hosts
 import data.stategate.lib.settings
 
 violation contains v if {
@@ -83,7 +84,7 @@ first_deletion(container) := found[0] if {
 	found := [deletion |
 		some text in texts(container)
 		contains(text, "delete")
-		plain := without_comments(text)
+		plain := hosts.uncommented(text)
 		some deletion in array.concat(direct(plain), by_name(plain))
 	]
 	count(found) > 0
@@ -105,8 +106,6 @@ texts(container) := [text |
 	)
 	count(text) <= settings.most
 ]
-
-without_comments(text) := regex.replace(text, `(^|\s)#[^\n]*`, "")
 
 # kubectl delete pvc …
 direct(text) := [deletion |

@@ -39,6 +39,7 @@ test_all_ways_to_write_it_fail if {
 		"kubectl get pvc -o name | xargs -r kubectl delete",
 		"kubectl get pvc -l a=b -o name |\\\n xargs kubectl delete --wait=false",
 		"kubectl delete $(kubectl get pvc -o name)",
+		"echo '; # claims'; kubectl delete pvc data",
 	] {
 		count(script(text)) == 1
 	}

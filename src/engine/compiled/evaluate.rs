@@ -4,10 +4,12 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use super::memo::Known;
 use super::place::Place;
 use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, Term};
-use super::terms::Got;
+use super::terms::{FEW, Got};
 use crate::engine::ast::Value;
 use crate::engine::evaluation::EvaluationError;
 use crate::engine::{error_text, limits};
@@ -206,7 +208,7 @@ impl<'p> Evaluation<'p> {
 
     /// All definitions are evaluated, and their faults count even if another one has a value.
     pub(super) fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
-        let arguments: Vec<&Value> = arguments.iter().map(Got::value).collect();
+        let arguments: SmallVec<[&Value; FEW]> = arguments.iter().map(Got::value).collect();
         let mut found: Option<Value> = None;
         let (mut fault, mut conflict) = (None, false);
         for definition in &rule.definitions {
@@ -389,7 +391,7 @@ impl<'p> Evaluation<'p> {
             }
             Pattern::Array(patterns) => match value {
                 Value::Array(items) if items.len() == patterns.len() => {
-                    let items: Vec<&Value> = items.iter().collect();
+                    let items: SmallVec<[&Value; FEW]> = items.iter().collect();
                     self.bind_all(patterns, &items, locals, then)
                 }
                 _ => Ok(Flow::GoOn),

@@ -14,7 +14,7 @@ use crate::engine::evaluation::EvaluationError;
 use crate::engine::{error_text, limits, metered};
 
 /// Nearly every call has at most so many operands: they need no memory of their own.
-const FEW: usize = 4;
+pub(super) const FEW: usize = 4;
 
 /// What regorus is told of an operation, and of its operands: it needs places for its errors. Their lines tell them
 /// apart.

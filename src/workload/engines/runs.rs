@@ -159,7 +159,8 @@ impl EngineRow {
             .is_some_and(|first| program(first) == self.name || matches_any(&self.programs, program(first)))
     }
 
-    fn is_idle(&self, container: &Container, line: &CommandLine) -> bool {
+    /// Whether it is told to keep no data.
+    pub(super) fn is_idle(&self, container: &Container, line: &CommandLine) -> bool {
         self.idle.iter().any(|idle| idle.holds(container, line, &self.options))
     }
 

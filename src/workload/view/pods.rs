@@ -62,6 +62,10 @@ pub struct Container {
     pub image: Option<ImageRef>,
     /// The engine in the table that matches the container; empty if none does.
     pub engine: String,
+    /// Whether its image is that of a data store which is told to keep nothing here: in another system, on other
+    /// members, or nowhere. Left out if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub keeps_nothing: bool,
     /// The entry point (`command`).
     pub command: Vec<String>,
     /// Arguments.

@@ -121,6 +121,19 @@ fn what_is_told_to_keep_nothing_is_no_engine() {
 }
 
 #[test]
+fn a_store_that_is_told_to_keep_nothing_says_so() {
+    let says = |container: Value| {
+        let mut container = container;
+        container["name"] = json!("c");
+        view(&statefulset(container, json!({})))["containers"][0]["keeps_nothing"].clone()
+    };
+    assert_eq!(says(json!({"image": "elasticsearch:8", "args": ["elasticsearch", "-Enode.roles=ingest"]})), true);
+    assert_eq!(says(json!({"image": "redis:7", "args": ["redis-server", "--save", ""]})), true);
+    assert_eq!(says(json!({"image": "redis:7", "command": ["sleep", "1d"]})), Value::Null, "a client");
+    assert_eq!(says(json!({"image": "redis:7"})), Value::Null);
+}
+
+#[test]
 fn what_keeps_everything_in_memory_is_an_engine_without_directories() {
     let engine = |container: Value| {
         let mut container = container;
@@ -272,6 +285,9 @@ fn clients_out_of_an_engines_image_are_no_engines() {
         ("postgres:16", json!(["sleep", "infinity"])),
         ("hashicorp/vault", json!(["vault", "agent", "-config=/c"])),
         ("mongo:7", json!(["mongos", "--configdb", "rs/c"])),
+        ("solr:9", json!(["/opt/solr/prometheus-exporter/bin/solr-exporter", "-z", "zk:2181"])),
+        ("clickhouse/clickhouse-server:23", json!(["clickhouse-copier", "--config", "/c.xml"])),
+        ("minio/minio", json!(["minio", "gateway", "s3", "https://s3.example"])),
     ] {
         assert_eq!(engine(json!({"image": image, "command": command})), "", "{command}");
     }

@@ -235,6 +235,14 @@ fn files_of_config_maps_are_read() {
     assert_eq!(redis("save \"\"\nappendonly no\n"), nothing);
     assert_eq!(redis("# save \"\"\ndir /srv/r\nappendonly yes\n"), dir("redis", "/srv/r argument", false));
     assert_eq!(redis("save 900 1\nappendonly no\n"), dir("redis", "/data default", false));
+    // Its entry point hands the file to the server.
+    let mounts = json!([{"name": "config", "mountPath": "/etc/r"}]);
+    let by_entry_point = json!({"image": "redis:7.4", "args": ["/etc/r/r.conf"], "volumeMounts": mounts});
+    let text = "dir /srv/r\nappendonly yes\n";
+    assert_eq!(
+        of_files(by_entry_point, &[("config", json!({"r.conf": text}))]),
+        dir("redis", "/srv/r argument", false)
+    );
     assert_eq!(
         redis("include /etc/other.conf\ndir /srv\n").1,
         [""; 0],
@@ -378,6 +386,9 @@ fn files_of_config_maps_are_read() {
         loki(&format!("common: {{path_prefix: /p}}\n{chunks}")),
         dir("loki", "/srv/chunks argument", false)
     );
+    // The write-ahead log and the index are beside the chunks.
+    let around = "common: {path_prefix: /srv/loki, storage: {filesystem: {chunks_directory: /srv/loki/chunks}}}\n";
+    assert_eq!(loki(around), dir("loki", "/srv/loki argument", false));
     // What is in a bucket is in no directory.
     let bucket = "common: {path_prefix: /srv/loki, storage: {s3: {bucketnames: b}}}\n";
     assert_eq!(loki(&format!("{bucket}{chunks}")), ("loki".to_owned(), Vec::new(), false));

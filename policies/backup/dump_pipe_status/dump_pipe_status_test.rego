@@ -57,7 +57,9 @@ test_a_success_is_made_of_it if {
 	count(script("set -e\nmysqldump shop > /b/x || echo failed\nfind /b -mtime +7 -delete")) == 1
 	script("pg_dump -f /b/x shop || { echo failed; exit 1; }") == set()
 	script("pg_dump -f /b/x shop || echo failed && false") == set()
-	script("pg_dump -f /b/x shop || true; aws s3 cp /b/x s3://b/") == set()
+	some w in script("set -e; pg_dump -f /b/x shop || true; aws s3 cp /b/x s3://b/")
+	w.msg == "when pg_dump breaks off, || true makes a success of it: the Job counts as complete and the dump is cut off"
+	script("pg_dump -f /b/x shop || true; kubectl wait job/x") == set()
 	script("pg_dump -f /b/x shop || true; [ -s /b/x ]") == set()
 }
 
@@ -69,10 +71,94 @@ test_the_last_command_decides if {
 	script("set -eu; pg_dump -Fc -f /b/x shop; echo done") == set()
 	found(["sh", "-ec", "pg_dump -Fc -f /b/x shop; echo done"]) == set()
 	script("pg_dump -f /b/x shop; rc=$?; echo $rc; exit $rc") == set()
-	script("pg_dump -f /b/x shop; aws s3 cp /b/x s3://b/") == set()
 	script("pg_dump -f /b/x shop || exit 1; echo done") == set()
 	script("for d in a b; do pg_dump -f /b/$d $d; done; echo done") == set()
 	script("pg_dump -f /b/x shop && echo done") == set()
+	script("pg_dump -f /b/x shop; ls /b | grep x") == set()
+}
+
+test_what_takes_any_file_decides_nothing if {
+	every last in [
+		"gzip -f /b/x", "aws s3 cp /b/x s3://b/", "curl -T /b/x https://dav/", "tar czf /b/x.tgz /b/x", "tar --create -f /b/x.tar /b",
+		"gcloud storage cp /b/x gs://b/", "AWS_REGION=a /usr/bin/aws s3 cp /b/x s3://b/", "cat /b/x | rclone rcat r:x",
+		"zstd -T0 --rm /b/x && rm -f /b/old", "mv /b/x /b/y || echo none",
+	] {
+		some v in script(sprintf("pg_dump shop > /b/x\n# it's done\n%s\n", [last]))
+		startswith(v.msg, "when pg_dump breaks off, the script goes on and ends with ")
+		endswith(v.msg, ": the Job counts as complete and the dump is cut off")
+		v.fix == "Begin the script with set -e, so that it ends at the first error"
+	}
+	every last in [
+		"gzip -t /b/x", "zstd --test /b/x", "tar xzf /b/x", "gpg --verify /b/x", "gcloud sql import sql a gs://b/x",
+		"psql -f /b/x other", "kubectl wait job/x",
+	] {
+		script(sprintf("pg_dump shop > /b/x; %s", [last])) == set()
+	}
+	script("set -e; pg_dump shop > /b/x; gzip /b/x") == set()
+	script("pg_dump shop > /b/x && gzip /b/x; aws s3 cp /b/x.gz s3://b/") == set()
+	script("pg_dump shop > /b/x || die; gzip /b/x") == set()
+}
+
+test_steps_that_are_passed_over_end_nothing if {
+	some v in script("set -e\npg_dump -f /b/x shop && gzip /b/x\nfind /b -mtime +7 -delete")
+	startswith(v.msg, "when pg_dump fails, the script goes on and ends with find")
+	v.fix == "Give pg_dump a line of its own: set -e passes over what fails before &&"
+	some w in script("pg_dump -f /b/x shop && gzip /b/x; echo done")
+	w.fix == "Begin the script with set -e, so that it ends at the first error"
+	script("set -e; cd /b && pg_dump -f x shop; echo done") == set()
+	script("set -e; pg_dump -f /b/x shop && gzip /b/x; aws s3 cp /b/x.gz s3://b/") == set()
+}
+
+test_shell_in_quotes_has_its_own_errors if {
+	some v in script(`kubectl exec pg-0 -- sh -c "pg_dump -f /b/x shop; gzip /b/x"`)
+	v.fix == "Begin the script and what is in the quotes with set -e, so that both end at the first error"
+}
+
+fix_of(text) := v.fix if some v in script(text)
+
+test_what_runs_elsewhere_writes_no_file_there if {
+	every line in [
+		["kubectl exec -n git pg-0 -- pg_dump shop", "kubectl exec … -- pg_dump …"],
+		["oc rsh pg-0 mongodump --archive", "oc exec … -- mongodump …"],
+		["docker exec db mysqldump shop", "docker exec … mysqldump …"],
+		["ssh db 'pg_dump shop'", "ssh … pg_dump …"],
+		["$K exec pg-0 -- pg_dump shop", "kubectl exec … -- pg_dump …"],
+	] {
+		zipped := fix_of(sprintf("%s | gzip > /b/x", [line[0]]))
+		startswith(zipped, sprintf("Redirect its output here: %s > FILE && gzip FILE; or run the script", [line[1]]))
+		sent := fix_of(sprintf("%s | aws s3 cp - s3://b/x", [line[0]]))
+		startswith(sent, sprintf("Redirect its output here: %s > FILE && aws … < FILE; or run the script", [line[1]]))
+	}
+}
+
+test_pipe_in_quotes_is_another_shell_s if {
+	own := "begin what is in the quotes with set -o pipefail; and let bash run it"
+	fix_of(`kubectl exec pg-0 -- sh -c "pg_dump 'shop' | gzip" > /b/x`) == sprintf(
+		"Redirect its output here: kubectl exec … -- pg_dump … > FILE && gzip FILE; or %s",
+		[own],
+	)
+	fix_of("ssh db 'cd /; pg_dump shop | gzip > /b/x'") == "Begin what is in the quotes with set -o pipefail; and let bash run it there"
+	fix_of(`su app -c "pg_dump shop | xz > /b/x"`) == sprintf(
+		"Write pg_dump -Fc -f FILE instead, which is compressed already (pg_restore reads it); or %s",
+		[own],
+	)
+}
+
+test_what_else_is_in_the_pipe_stays if {
+	every line in [
+		["aws s3 cp - s3://b/x", "aws … < FILE;"],
+		["gzip | aws s3 cp - s3://b/x", "gzip … < FILE | aws …;"],
+		["sed s/a/b/ | gzip > x", "sed … < FILE | gzip …;"],
+		["AWS_REGION=a mc pipe b/x; rm y", "mc … < FILE || exit 1;"],
+	] {
+		startswith(fix_of(sprintf("pg_dump shop | %s", [line[0]])), sprintf("Write a file first: pg_dump … > FILE && %s", [line[1]]))
+	}
+}
+
+test_list_that_is_not_the_last_command_ends_the_script if {
+	startswith(fix_of("mysqldump shop |\n  gzip > x\nrm y"), "Write mysqldump … > FILE && gzip FILE || exit 1 instead")
+	startswith(fix_of("pg_dump shop | gzip > x; rm y"), "Write pg_dump -Fc -f FILE || exit 1 instead")
+	startswith(fix_of("mongodump --archive | gzip > x; rm y"), "Write mongodump --archive=FILE --gzip || exit 1 instead")
 }
 
 test_scripts_of_config_maps_are_read if {
@@ -89,8 +175,9 @@ with_files(command, files) := violations if {
 }
 
 test_every_program_has_a_way if {
+	startswith(fix_of("true && exec pg_dump shop | gzip > x"), "Write pg_dump -Fc -f FILE instead")
 	some v in script("xtrabackup --backup --stream | gzip > x")
-	startswith(v.fix, "Let xtrabackup write a file")
+	startswith(v.fix, "Write xtrabackup … > FILE && gzip FILE instead")
 	some w in script("cockroach dump shop | gzip > x")
 	contains(w.msg, "when cockroach fails")
 	other := of_image("acme/backup", ["sh", "-c", "cockroach dump shop | gzip > x"])
@@ -98,6 +185,6 @@ test_every_program_has_a_way if {
 	endswith(o.fix, "if the image has bash")
 	script("cockroach sql -e 'x' | tee log") == set()
 	some r in script("redis-cli -h kv --rdb - | gzip > x")
-	startswith(r.fix, "Write redis-cli --rdb FILE && gzip FILE instead")
+	startswith(r.fix, "Write redis-cli … > FILE && gzip FILE instead")
 	script("redis-cli info | grep role") == set()
 }

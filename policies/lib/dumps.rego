@@ -1,14 +1,17 @@
 # How the data of a running store is saved outside its pods and volumes, as a clause.
 package stategate.lib.dumps
 
+import data.stategate.lib.members
+
 # With the names of the workload under review where a command can be given.
 save := save_of(main_store)
 
 # The same of the data store in the container of this name: in one pod, several may run.
 save_of(name) := text if {
 	known(name)
-	text := sprintf("%sstop the clients, then %s", [each, command(name, target, file)])
-} else := concat("", [each, with_tool(engine_in(name))])
+	each := pods_of(engine_in(name))
+	text := sprintf("%sstop the clients, then %s", [each, command(name, target(each), file(each))])
+} else := concat("", [pods_of(engine_in(name)), with_tool(engine_in(name))])
 
 # The same of one pod of the StatefulSet under review.
 save_pod(pod) := text if {
@@ -45,12 +48,36 @@ command(name, pod, into) := sprintf("kubectl exec %s%s -c %s -- pg_dumpall -U %s
 	`"database cluster dump complete"`,
 ])
 
-# Pods that nothing joins hold data of their own each, and `kubectl exec` picks one.
-each := sprintf("for each of the %d pods, into a file of its own: ", [pods]) if {
+# Of which pods, as a clause. Those that nothing joins hold data of their own each, and `kubectl exec` picks one.
+pods_of(engine) := sprintf("for each of the %d pods, into a %s of its own: ", [pods, copy_of(engine)]) if {
 	pods > 1
-} else := "for the pod of each node, into a file of its own: " if {
+	members.separate
+} else := "" if {
+	at_once(engine)
+} else := "on one pod, the primary if there is one: " if {
+	pods > 1
+	engine in {"mongodb", "mysql", "postgres"}
+	members.joined
+} else := sprintf("for each of the %d pods that has data of its own, into a %s of its own: ", [pods, copy_of(engine)]) if {
+	pods > 1
+} else := sprintf("for the pod of each node, into a %s of its own: ", [copy_of(engine)]) if {
 	input.workload.kind == "DaemonSet"
 } else := ""
+
+# What their tools do is for all members at once, or says itself that it is done on each.
+at_once(engine) if {
+	not members.separate
+	engine in {
+		"arangodb", "cassandra", "cockroach", "consul", "couchbase", "couchdb", "cratedb", "dgraph", "elasticsearch", "etcd",
+		"kafka", "milvus", "minio", "nats", "rabbitmq", "redpanda", "rethinkdb", "scylla", "weaviate", "yugabyte",
+	}
+}
+
+at_once("vault") if members.raft
+
+copy_of(engine) := "file" if {
+	engine in {"consul", "etcd", "mongodb", "mysql", "openldap", "postgres", "rabbitmq", "redis", "rethinkdb", "vault"}
+} else := "place"
 
 # Those that a change takes away hold data, too.
 pods := max(counts) if count(counts) > 0
@@ -59,16 +86,18 @@ counts contains number if number := input.workload.replicas
 
 counts contains number if number := input.old_workload.replicas
 
-target := sprintf("%s-N", [input.workload.name]) if {
+target("") := sprintf("%s/%s", [kinds[input.workload.kind], input.workload.name])
+
+target(each) := sprintf("%s-N", [input.workload.name]) if {
 	each != ""
 	input.workload.kind == "StatefulSet"
 } else := "POD" if {
 	each != ""
-} else := sprintf("%s/%s", [kinds[input.workload.kind], input.workload.name])
+}
 
-file := "dump.sql" if {
-	each == ""
-} else := sprintf("%s.sql", [target])
+file("") := "dump.sql"
+
+file(each) := sprintf("%s.sql", [target(each)]) if each != ""
 
 in_namespace := sprintf("-n %s ", [input.workload.namespace]) if {
 	input.workload.namespace != ""

@@ -23,19 +23,65 @@ test_command_names_the_workload if {
 	startswith(found, "stop the clients, then kubectl exec -n shop statefulset/pg -c db -- pg_dumpall -U postgres > dump.sql;")
 	here := object.union(workload("Deployment", "postgres", []), {"workload": {"namespace": ""}})
 	startswith(said(here), "stop the clients, then kubectl exec deployment/pg -c db -- pg_dumpall")
-	several := object.union(workload("StatefulSet", "postgres", []), {"workload": {"replicas": 3}})
+	several := of_three("postgres", "library/postgres", [])
 	startswith(said(several), "for each of the 3 pods, into a file of its own: stop the clients, then kubectl exec -n shop pg-N -c db")
 	contains(said(several), "> pg-N.sql;")
 	contains(said(workload("DaemonSet", "postgres", [])), "of its own: stop the clients, then kubectl exec -n shop POD")
 }
 
 test_pods_that_go_are_saved_as_well if {
-	fewer := object.union(workload("StatefulSet", "mysql", []), {"workload": {"replicas": 1}, "old_workload": {"replicas": 3}})
+	fewer := object.union(of_three("mysql", "library/mysql", []), {"workload": {"replicas": 1}, "old_workload": {"replicas": 3}})
 	startswith(said(fewer), "for each of the 3 pods, into a file of its own: mysqldump")
 	one := dumps.save_pod("pg-2") with input as workload("StatefulSet", "postgres", [])
 	startswith(one, "stop its clients, then kubectl exec -n shop pg-2 -c db -- pg_dumpall -U postgres > pg-2.sql;")
 	other := dumps.save_pod("pg-2") with input as workload("StatefulSet", "etcd", [])
 	startswith(other, "etcdctl snapshot save")
+}
+
+of_three(engine, repository, env) := {"workload": {
+	"kind": "StatefulSet",
+	"name": "pg",
+	"namespace": "shop",
+	"replicas": 3,
+	"engine": {"name": engine, "container": "db"},
+	"containers": [{
+		"name": "db",
+		"engine": engine,
+		"role": "main",
+		"image": {"repository": repository},
+		"env": env,
+		"command": [],
+		"args": [],
+		"mounts": [],
+	}],
+	"volumes": [],
+}}
+
+test_members_of_one_store_are_saved_at_once if {
+	every engine in ["kafka", "etcd", "elasticsearch", "consul"] {
+		startswith(said(of_three(engine, "acme/store", [{"name": "CONFIG", "from": "secretKeyRef"}])), dumps.tools[engine])
+	}
+	raft := [{"name": "VAULT_LOCAL_CONFIG", "value": `{"storage": {"raft": {}}}`}]
+	startswith(said(of_three("vault", "hashicorp/vault", raft)), "vault operator raft snapshot save")
+	zookeeper := [{"name": "KAFKA_ZOOKEEPER_CONNECT", "value": "zk:2181"}]
+	startswith(said(of_three("kafka", "confluentinc/cp-kafka", zookeeper)), "MirrorMaker 2")
+}
+
+test_store_of_its_own_gets_a_copy_of_its_own if {
+	startswith(said(of_three("etcd", "coreos/etcd", [])), "for each of the 3 pods, into a file of its own: etcdctl")
+	startswith(said(of_three("minio", "minio/minio", [])), "for each of the 3 pods, into a place of its own: mc mirror")
+	plain := said(of_three("vault", "hashicorp/vault", [{"name": "VAULT_LOCAL_CONFIG", "from": "secretKeyRef"}]))
+	startswith(plain, "for each of the 3 pods that has data of its own, into a file of its own: vault")
+}
+
+test_replicas_are_copies_of_a_primary if {
+	joined := [{"name": "MYSQL_MASTER_HOST", "value": "pg-0.pg"}]
+	startswith(said(of_three("mysql", "bitnami/mysql", joined)), "on one pod, the primary if there is one: mysqldump")
+	unseen := [{"name": "PGDATA_REPLICATION_MODE", "from": "secretKeyRef"}]
+	startswith(
+		said(of_three("postgres", "acme/postgres-ha", unseen)),
+		"for each of the 3 pods that has data of its own, into a file of its own: ",
+	)
 }
 
 # Their users have to give a password, and theirs is not the superuser.

@@ -24,10 +24,10 @@
 #   caches of builds, or registries that only pass on what another one has (exclude_engines, exclude_images).
 #   Elasticsearch, OpenSearch and Solr may hold the only copy and are asked, except dedicated masters and nodes whose
 #   roles are shown to have neither data nor master, which hold no index. A Redis that evicts any key when it is full is
-#   a cache, and so is one whose name says so (cache_names; the profile regulated does not go by names). Replicas in a
-#   StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked. Directories that belong to the
-#   node itself, such as its time zones, are no data. Where several workloads share claims, these may carry the
-#   annotation for all of them.
+#   a cache, so is one without dump and log (`save ""`, `appendonly no`), and so is one whose name says so (cache_names;
+#   the profile regulated does not go by names). Replicas in a StatefulSet of their own, as in Bitnami's charts, are
+#   copies: their primary is asked. Directories that belong to the node itself, such as its time zones, are no data.
+#   Where several workloads share claims, these may carry the annotation for all of them.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
@@ -311,6 +311,24 @@ excluded_by(_, container) if {
 	some variable in container.env
 	variable.name == "KC_DB"
 	variable.value in {"mariadb", "mssql", "mysql", "oracle", "postgres"}
+}
+
+# A Redis that is told to write neither dump nor log is no data store, and its volume holds nothing of it.
+excluded_by(_, container) if {
+	regex.match(`(^|/)(redis|valkey|keydb)[^/]*$`, container.image.repository)
+	without_dumps(container)
+}
+
+without_dumps(container) if {
+	some told in array.concat(settings.given(container), settings.in_files(container, `\.conf$`))
+	told.name == "save"
+	told.value == ""
+}
+
+without_dumps(container) if {
+	some variable in container.env
+	regex.match(`^(REDIS|VALKEY)_RDB_POLICY_DISABLED$`, variable.name)
+	variable.value in {"yes", "true"}
 }
 
 fleeting if {

@@ -243,6 +243,22 @@ test_application_with_a_database_elsewhere_needs_no_backup if {
 	}
 }
 
+test_redis_without_dump_and_log_keeps_nothing if {
+	some container in of_image("library/redis").workload.containers
+	mounts := [{"mount_path": "/data", "volume": "data", "source": "volumeClaimTemplate", "read_only": false, "path": ["spec"]}]
+	every told in [
+		[{"args": ["--save", "", "--appendonly", "no"]}, 0],
+		[{"args": ["--save", "60 1", "--appendonly", "no"]}, 1],
+		[{"files": [{"path": "/data/redis.conf", "text": "save \"\"\nappendonly no\n"}], "args": ["/data/redis.conf"]}, 0],
+		[{"env": [{"name": "REDIS_RDB_POLICY_DISABLED", "value": "yes"}]}, 0],
+		[{"env": [{"name": "REDIS_RDB_POLICY_DISABLED", "value": "no"}]}, 1],
+		[{}, 1],
+	] {
+		containers := [object.union_n([{"command": [], "args": [], "path": ["spec"], "env": []}, container, {"mounts": mounts}, told[0]])]
+		count(found(object.union(of_image("library/redis"), {"workload": {"containers": containers}}))) == told[1]
+	}
+}
+
 test_node_that_holds_no_data_needs_no_backup if {
 	every answer in [["false", 0], ["true", 1]] {
 		document := {"workload": {

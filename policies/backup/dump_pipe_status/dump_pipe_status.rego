@@ -188,18 +188,18 @@ decides(text) if regex.match(`\$\?|<<|[^$][({]|^[({]`, text)
 harmless := {"echo", "printf", "true", ":", "date", "ls", "find", "rm", "sleep", "du", "df", "sync", "touch", "logger"}
 
 # Commands that succeed with a file that is empty or cut off, too.
-undemanding := compressors | {
-	"age", "aws", "azcopy", "borg", "cat", "chmod", "chown", "cp", "curl", "gpg", "gsutil", "head", "kopia", "ln", "mc",
-	"md5sum", "mv", "openssl", "rclone", "restic", "rsync", "s3cmd", "s5cmd", "scp", "sha256sum", "split", "stat", "tail",
-	"wc", "wget", "zip",
+undemanding := {
+	"aws", "azcopy", "borg", "cat", "chmod", "chown", "cp", "curl", "gsutil", "head", "kopia", "ln", "mc", "md5sum", "mv",
+	"rclone", "restic", "rsync", "s3cmd", "s5cmd", "scp", "sha256sum", "split", "stat", "tail", "wc", "wget",
 }
 
 compressors := {"bzip2", "gzip", "lz4", "lzop", "pbzip2", "pigz", "xz", "zstd"}
 
-succeeds(command) if first_word(command) in harmless
+succeeds(command) if first_word(command) in harmless | undemanding
 
+# Unless they read what such a program has written.
 succeeds(command) if {
-	first_word(command) in undemanding
+	first_word(command) in compressors | {"age", "gpg", "openssl", "zip"}
 	not regex.match(`\s(-[a-z0-9]*[tdl][a-z0-9]*|--?(test|decompress|uncompress|list|decrypt|verify)|verify)(\s|$)`, command)
 }
 

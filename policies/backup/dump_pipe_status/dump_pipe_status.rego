@@ -100,7 +100,7 @@ remedy(pipe, container) := "Begin what is in the quotes with set -o pipefail; an
 } else := sprintf("%s; or %s", [in_steps(pipe), in_bash(container)])
 
 # The steps of the pipe, one after the other. What runs elsewhere would write its files there.
-in_steps(pipe) := sprintf("Redirect its output here: %s", [redirected(pipe)]) if {
+in_steps(pipe) := sprintf("Redirect its output to a file here: %s", [redirected(pipe)]) if {
 	pipe.call != ""
 } else := sprintf("Write a file first: %s", [redirected(pipe)]) if {
 	not only_compressed(pipe)

@@ -125,16 +125,16 @@ test_what_runs_elsewhere_writes_no_file_there if {
 		["$K exec pg-0 -- pg_dump shop", "kubectl exec … -- pg_dump …"],
 	] {
 		zipped := fix_of(sprintf("%s | gzip > /b/x", [line[0]]))
-		startswith(zipped, sprintf("Redirect its output here: %s > FILE && gzip FILE; or run the script", [line[1]]))
+		startswith(zipped, sprintf("Redirect its output to a file here: %s > FILE && gzip FILE; or run the script", [line[1]]))
 		sent := fix_of(sprintf("%s | aws s3 cp - s3://b/x", [line[0]]))
-		startswith(sent, sprintf("Redirect its output here: %s > FILE && aws … < FILE; or run the script", [line[1]]))
+		startswith(sent, sprintf("Redirect its output to a file here: %s > FILE && aws … < FILE; or run the script", [line[1]]))
 	}
 }
 
 test_pipe_in_quotes_is_another_shell_s if {
 	own := "begin what is in the quotes with set -o pipefail; and let bash run it"
 	fix_of(`kubectl exec pg-0 -- sh -c "pg_dump 'shop' | gzip" > /b/x`) == sprintf(
-		"Redirect its output here: kubectl exec … -- pg_dump … > FILE && gzip FILE; or %s",
+		"Redirect its output to a file here: kubectl exec … -- pg_dump … > FILE && gzip FILE; or %s",
 		[own],
 	)
 	fix_of("ssh db 'cd /; pg_dump shop | gzip > /b/x'") == "Begin what is in the quotes with set -o pipefail; and let bash run it there"

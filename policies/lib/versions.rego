@@ -71,6 +71,17 @@ software(workload) := name if {
 	name := parts[count(parts) - 1]
 }
 
+# MinIO's releases are dates: RELEASE.2022-10-29T06-21-33Z, or 2022.10.29 of Bitnami's.
+dated(workload) := {"tag": tag, "release": release} if {
+	official(workload)
+	some container in workload.containers
+	container.name == workload.engine.container
+	tag := container.image.tag
+	date := regex.find_n(`^(RELEASE\.)?20[0-9]{2}[.-][0-9]{1,2}[.-][0-9]{1,2}`, tag, 1)[0]
+	parts := split(replace(trim_prefix(date, "RELEASE."), "-", "."), ".")
+	release := [to_number(trim_left(part, "0")) | some part in parts]
+}
+
 # The numbers in the tags, or the major versions where those numbers belong to other software (2.17.2-pg16).
 step(old, new) := sprintf("%d->%d", [old.major, new.major]) if {
 	old.major != new.major

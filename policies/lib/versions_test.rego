@@ -114,3 +114,15 @@ test_a_mirror_is_believed_where_the_number_can_be_the_engine_s if {
 	not text(workload("shop/postgres", engine("2.1", 2), {}), workload("shop/postgres", engine("1.9", 1), {}))
 	not text(workload("shop/postgres", engine("12", 12), {}), workload("shop/postgres", engine("11", 11), {}))
 }
+
+of_minio(repository, tag) := {
+	"containers": [{"name": "db", "image": {"repository": repository, "tag": tag}}],
+	"engine": {"name": "minio", "container": "db"},
+}
+
+test_releases_of_minio_are_dates if {
+	versions.dated(of_minio("minio/minio", "RELEASE.2022-06-02T02-11-04Z")).release == [2022, 6, 2]
+	versions.dated(of_minio("bitnami/minio", "2021.4.6-debian-10-r11")).release == [2021, 4, 6]
+	not versions.dated(of_minio("minio/minio", "latest"))
+	not versions.dated(of_minio("shop/minio", "RELEASE.2022-06-02T02-11-04Z"))
+}

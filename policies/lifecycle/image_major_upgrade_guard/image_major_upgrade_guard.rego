@@ -10,7 +10,10 @@
 #   well: it does not start on data whose featureCompatibilityVersion is that of the series before last, which an
 #   earlier upgrade leaves as it is until someone raises it. MySQL and MariaDB do not open each other's files, so a
 #   change between them needs confirmation too. Meilisearch starts on the files of another version only if it is told to
-#   upgrade them: that needs the switch of its version, or confirmation. Tags of the same image are compared and, for
+#   upgrade them: that needs the switch of its version, or confirmation. Products that share an engine, such as Redis,
+#   Valkey and KeyDB, need confirmation where one does not read what the other has written, MinIO where a later release
+#   does not know the file system mode of a single drive, and Elasticsearch 8 where nothing decides on its security, so
+#   that it asks for TLS between its nodes. Tags of the same image are compared and, for
 #   PostgreSQL, also tags of different images where they show its major version (pg17). Images whose tag shows no
 #   version of the data store pass, and so do images of others whose numbers it has never had. Images that migrate by
 #   themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Data that goes with
@@ -30,6 +33,12 @@
 #   description: Why members of 3.6 do not start on what 3.5 before its last patches has left.
 # - ref: https://www.rabbitmq.com/docs/upgrade#rabbitmq-version-upgradability
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html
+# - ref: https://github.com/valkey-io/valkey/issues/845
+# - ref: https://github.com/Snapchat/KeyDB/issues/527
+# - ref: https://github.com/minio/minio/issues/15999
+# - ref: https://kafka.apache.org/43/getting-started/upgrade/
+# - ref: https://docs.scylladb.com/stable/versioning/upgrade-policy.html
+# - ref: https://www.elastic.co/guide/en/elasticsearch/reference/8.x/manually-configure-security.html
 # custom:
 #   severity: high
 #   action: deny
@@ -86,6 +95,16 @@
 #         mysql/8.4: "8.0"
 #         mysql/9: "8.4"
 #         kafka/4: "3.3"
+#         cp-kafka/8: "7.3"
+#         cp-server/8: "7.3"
+#         scylla/5.1: "5.0"
+#         scylla/5.2: "5.1"
+#         scylla/5.4: "5.2"
+#         scylla/6.0: "5.4"
+#         scylla/6.1: "6.0"
+#         scylla/6.2: "6.1"
+#         scylla/2025.1: "6.2"
+#         scylla/2025.2: "2025.1"
 #       description: >-
 #         The oldest version that may be upgraded to the given version or later, by the last part of the image's
 #         repository.
@@ -96,6 +115,7 @@
 package stategate.lifecycle.image_major_upgrade_guard
 
 import data.stategate.lib.confirm
+import data.stategate.lib.paths
 import data.stategate.lib.pod_data
 import data.stategate.lib.settings
 import data.stategate.lib.versions
@@ -154,8 +174,8 @@ violation contains v if {
 		versions.shows_version(workload)
 	}
 	within(input.old_workload.engine, row.from)
-	within(input.workload.engine, row.to)
-	array.slice(input.old_workload.engine.release, 0, 2) != array.slice(input.workload.engine.release, 0, 2)
+	reaches(row)
+	not stays
 	not upgraded_by_its_image
 	not told_to_upgrade(row)
 	not told_as_a_step
@@ -168,6 +188,61 @@ violation contains v if {
 		"path": input.workload.engine.path,
 		"fix": sprintf("%s; %s: %s", [row.way, object.get(row, "or_else", "then, or if there are no data to keep"), command]),
 	}
+}
+
+# Since then, MinIO has no file system mode, in which releases before June 2022 keep what is on a single drive.
+violation contains v if {
+	input.workload.engine.name == "minio"
+	input.old_workload.engine.name == "minio"
+	not pod_data.gone
+	before := versions.dated(input.old_workload)
+	after := versions.dated(input.workload)
+	versions.below(before.release, "2022.10.29")
+	not versions.below(after.release, "2022.10.29")
+	on_one_drive
+	step := sprintf("%s->%s", [before.tag, after.tag])
+	why := confirm.missing(input.workload, versions.confirmation, step)
+	command := confirm.command(lower(input.workload.kind), input.workload, versions.confirmation, step)
+	v := {
+		"msg": sprintf(
+			"minio goes %s: it does not start on a single drive that a release before June 2022 has set up (\"found backend type fs\"), and %s",
+			[step, why],
+		),
+		"path": input.workload.engine.path,
+		"fix": sprintf(
+			"%s; if .minio.sys/format.json says xl-single, or there are no data to keep: %s",
+			[out_of_the_file_system, command],
+		),
+	}
+}
+
+out_of_the_file_system := concat(" ", [
+	"Keep the image, or go no further than RELEASE.2022-10-24T18-35-07Z; from that one, copy into a new workload with a",
+	"volume of its own: mc admin cluster bucket export and import, mc admin cluster iam export and import, then mc mirror",
+	"(newest versions only)",
+])
+
+on_one_drive if {
+	count(input.old_workload.engine.data_dirs) == 1
+	every container in input.old_workload.containers {
+		not of_several_drives(container)
+	}
+}
+
+# Drives that are counted ({1...4}), other servers, and Bitnami's switch.
+of_several_drives(container) if {
+	said := array.concat(
+		array.concat(container.command, container.args),
+		[object.get(variable, "value", "") | some variable in container.env; startswith(variable.name, "MINIO_")],
+	)
+	some text in said
+	regex.match(`\.\.\.|\sgateway\s`, concat("", [" ", text, " "]))
+}
+
+of_several_drives(container) if {
+	some variable in container.env
+	startswith(variable.name, "MINIO_DISTRIBUTED_")
+	object.get(variable, "value", "elsewhere") != "no"
 }
 
 # One annotation cannot confirm two steps.
@@ -217,7 +292,19 @@ switched_on(container, _) if {
 	regex.match(`(?i)^(--config-file-path|MEILI_CONFIG_FILE_PATH)`, text)
 }
 
-label(workload) := sprintf("%s %s", [versions.software(workload), workload.engine.version])
+label(workload) := sprintf("%s %s", [versions.software(workload), workload.engine.version]) if {
+	workload.engine.version
+} else := versions.software(workload)
+
+# A row without the versions that are reached means all of them.
+reaches(row) if not row.to
+
+reaches(row) if within(input.workload.engine, row.to)
+
+stays if {
+	versions.software(input.old_workload) == versions.software(input.workload)
+	array.slice(input.old_workload.engine.release, 0, 2) == array.slice(input.workload.engine.release, 0, 2)
+}
 
 # From the first release of a range on, and below the second.
 within(engine, [first, end]) if {
@@ -225,6 +312,16 @@ within(engine, [first, end]) if {
 	not versions.below(release, first)
 	versions.below(release, end)
 }
+
+# Neither the dump nor replication gets from one to the other; commands do.
+as_commands := concat(" ", [
+	"Keep the image, and start the new one as a workload of its own; stop the clients, have the old one write commands",
+	"(CONFIG SET aof-use-rdb-preamble no, then BGREWRITEAOF, or CONFIG SET appendonly yes if it was off), wait until",
+	"INFO persistence says aof_rewrite_in_progress:0, and send appendonlydir/*.base.aof to the new one with redis-cli",
+	"--pipe: what it has no type for counts as errors there, and is left behind",
+])
+
+emptied := "if there are no data to keep, and the old files are off the volume"
 
 replacements := [
 	{
@@ -301,6 +398,43 @@ replacements := [
 		"way": "Keep the image; or dump the data, and load them into a new database of its own",
 	},
 	{
+		"engine": "redis",
+		"old": `^redis`,
+		"new": `^valkey`,
+		"from": ["7.4", "99"],
+		"harm": "Valkey does not start on what Redis 7.4 or later has written (\"Can't handle RDB format version\")",
+		"way": sprintf("%s; Valkey 9 may read a copy of the volume with rdb-version-check relaxed, if Redis used no type that it lacks", [as_commands]),
+		"or_else": emptied,
+	},
+	{
+		"engine": "redis",
+		"old": `^(redis|valkey)`,
+		"new": `^keydb`,
+		"from": ["7", "99"],
+		"harm": "KeyDB reads what Redis 6 writes, and does not start on files of 7.0 or later (\"Can't handle RDB format version\")",
+		"way": as_commands,
+		"or_else": emptied,
+	},
+	{
+		"engine": "redis",
+		"old": `^valkey`,
+		"new": `^redis`,
+		"from": ["9", "99"],
+		"harm": "Redis does not start on what Valkey 9 has written, which begins with a signature of its own",
+		"way": as_commands,
+		"or_else": emptied,
+	},
+	{
+		"engine": "redis",
+		"old": `^valkey`,
+		"new": `^redis`,
+		"from": ["7", "9"],
+		"to": ["0", "7.2"],
+		"harm": "Redis before 7.2 does not start on what Valkey has written (\"Can't handle RDB format version 11\")",
+		"way": "Keep the image; or take Redis 7.2 or later",
+		"or_else": emptied,
+	},
+	{
 		"engine": "elasticsearch",
 		"old": `^elasticsearch`,
 		"new": `^opensearch`,
@@ -350,7 +484,7 @@ family(workload) := "mariadb" if {
 }
 
 obstacle(old, new, software) := "it knows no ZooKeeper, and the metadata of this one is there" if {
-	kraft_only := {"kafka": 4, "cp-kafka": 8}[software]
+	kraft_only := {"kafka": 4, "cp-kafka": 8, "cp-server": 8}[software]
 	new.major >= kraft_only
 	old.major < kraft_only
 	some container in input.old_workload.containers
@@ -375,7 +509,7 @@ obstacle(old, new, software) := "it knows no ZooKeeper, and the metadata of this
 	new.release[1] > old.release[1] + 1
 } else := text if {
 	reached := new.release
-	steps := [oldest |
+	steps := [[[to_number(part) | some part in split(oldest, ".")], oldest] |
 		some target, oldest in input.parameters.comes_from
 		[image, version] := split(target, "/")
 		image == software
@@ -383,7 +517,29 @@ obstacle(old, new, software) := "it knows no ZooKeeper, and the metadata of this
 		versions.below(old.release, version)
 		not versions.below(reached, version)
 	]
-	text := sprintf("it has to come from %s or later", [steps[count(steps) - 1]])
+	text := sprintf("it has to come from %s or later", [max(steps)[1]])
+} else := "security is on by default, and without TLS between its nodes it does not start" if {
+	leaves_security_to_defaults(old, new, software)
+}
+
+# Of the images that Elastic makes, with nothing in sight or out of sight that decides on security.
+leaves_security_to_defaults(old, new, "elasticsearch") if {
+	old.major == 7
+	new.major == 8
+	before := old.release
+	not versions.below(before, "7.17")
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	regex.match(`(^|/)(elasticsearch|library)/elasticsearch$`, container.image.repository)
+	not container.env_from
+	count(container.command) == 0
+	every text in array.concat(container.args, [variable.name | some variable in container.env]) {
+		not regex.match(`(?i)security|discovery[._]type|es_path_conf|network[._]host|\s`, text)
+	}
+	every mount in container.mounts {
+		not paths.within(mount.mount_path, "/usr/share/elasticsearch/config")
+		not paths.within("/usr/share/elasticsearch/config", mount.mount_path)
+	}
 }
 
 # The series between two versions. A minor release (MongoDB 8.2) is reached from the series with its first number.
@@ -456,7 +612,17 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 	)
 } else := text if {
 	new.name == "kafka"
-	text := "with ZooKeeper, first migrate to KRaft (zookeeper.metadata.migration.enable, in 3.9); if there are no data to keep"
+	text := concat(" ", [
+		"go by way of 3.9 (of Confluent, 7.9): there, a cluster with ZooKeeper must first migrate to KRaft",
+		"(zookeeper.metadata.migration.enable), and one with KRaft raise its metadata version (kafka-features.sh upgrade",
+		"--metadata 3.9); if there are no data to keep",
+	])
+} else := text if {
+	new.name == "scylla"
+	text := concat(" ", [
+		"go through the versions in between, each on all nodes before the next, and do what the vendor's guide for each",
+		"step says; if there are no data to keep",
+	])
 } else := text if {
 	new.name == "rabbitmq"
 	text := concat(" ", [
@@ -474,6 +640,14 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 	text := concat(" ", [
 		"go through the versions in between, one update each, and run nodetool upgradesstables on every node before the",
 		"next; if there are no data to keep",
+	])
+} else := text if {
+	new.name == "elasticsearch"
+	leaves_security_to_defaults(old, new, versions.software(input.workload))
+	text := concat(" ", [
+		"while 7.17 still runs, turn security on with TLS between the nodes (xpack.security.transport.ssl.*); or set",
+		"xpack.security.enabled=false on the container, which leaves the cluster open to all who reach it, as it is now; if",
+		"the image brings settings of its own",
 	])
 } else := text if {
 	new.name == "elasticsearch"

@@ -31,6 +31,11 @@ request(old, new) := {
 			"rabbitmq/4": "3.13",
 			"mysql/8.4": "8.0",
 			"opensearch/3": "2.19",
+			"scylla/6.0": "5.4",
+			"scylla/6.1": "6.0",
+			"scylla/6.2": "6.1",
+			"scylla/2025.1": "6.2",
+			"scylla/2025.2": "2025.1",
 			"cockroach/25.3": "25.2",
 			"cockroach/26.2": "25.4",
 			"etcd/3.6": "3.5.32",
@@ -369,4 +374,139 @@ test_what_may_turn_the_upgrade_on_out_of_sight_passes if {
 	goes_to([1, 15, 0], {"command": ["/start.sh"]}) == set()
 	goes_to([1, 15, 0], variable("MEILI_CONFIG_FILE_PATH", "/c.toml")) == set()
 	goes_to([1, 15, 0], {"args": ["--config-file-path=/c.toml"]}) == set()
+}
+
+emptied := "; if there are no data to keep, and the old files are off the volume: kubectl annotate statefulset db"
+
+test_redis_valkey_and_keydb_read_older_dumps_only if {
+	every row in [
+		["library/redis", [7, 4, 0], "valkey/valkey", [8, 0, 0], "what Redis 7.4 or later has written"],
+		["library/redis", [8, 2, 1], "valkey/valkey", [8, 2, 1], "what Redis 7.4 or later has written"],
+		["library/redis", [7, 0, 15], "eqalpha/keydb", [6, 3, 4], "on files of 7.0 or later"],
+		["valkey/valkey", [9, 0, 0], "library/redis", [8, 2, 1], "a signature of its own"],
+		["valkey/valkey", [7, 2, 5], "library/redis", [7, 0, 15], "RDB format version 11"],
+	] {
+		some v in replaced(of("redis", row[0], row[1], {}), of("redis", row[2], row[3], {}))
+		contains(v.msg, row[4])
+		contains(v.fix, emptied)
+	}
+	every row in [
+		["library/redis", [7, 2, 5], "valkey/valkey", [8, 0, 0]],
+		["library/redis", [6, 2, 14], "eqalpha/keydb", [6, 3, 4]],
+		["valkey/valkey", [8, 1, 0], "library/redis", [7, 2, 5]],
+	] {
+		replaced(of("redis", row[0], row[1], {}), of("redis", row[2], row[3], {})) == set()
+	}
+}
+
+test_no_keydb_reads_them_whatever_its_tag_says if {
+	old := of("redis", "library/redis", [7, 2, 5], {})
+	new := object.union(
+		object.remove(old, ["engine", "containers"]),
+		{
+			"containers": [{"name": "db", "image": {"repository": "eqalpha/keydb", "tag": "alpine_x86_64_v6.3.4"}}],
+			"engine": object.remove(old.engine, ["major", "release", "version"]),
+		},
+	)
+	some v in replaced(old, new)
+	contains(v.msg, "the image goes redis 7.2.5->keydb: KeyDB reads")
+}
+
+minio(tag, overrides) := {
+	"kind": "StatefulSet",
+	"name": "minio",
+	"namespace": "shop",
+	"annotations": {},
+	"containers": [object.union(
+		{
+			"name": "minio",
+			"image": {"repository": "minio/minio", "tag": tag},
+			"command": [],
+			"args": ["server", "/data"],
+			"env": [],
+		},
+		overrides,
+	)],
+	"engine": {
+		"name": "minio",
+		"container": "minio",
+		"data_dirs": [{"dir": "/data", "container": "minio", "origin": "argument", "mount": {"source": "volumeClaimTemplate"}}],
+		"path": ["image"],
+	},
+}
+
+with_last(overrides) := found(request(
+	minio("RELEASE.2021-11-24T23-19-33Z", overrides),
+	minio("RELEASE.2024-09-13T20-26-02Z", overrides),
+))
+
+test_minio_leaves_the_file_system_mode if {
+	some v in with_last({})
+	contains(v.msg, "minio goes RELEASE.2021-11-24T23-19-33Z->RELEASE.2024-09-13T20-26-02Z: it does not start on a single drive")
+	contains(v.fix, "no further than RELEASE.2022-10-24T18-35-07Z")
+	old := minio("RELEASE.2021-11-24T23-19-33Z", {})
+	found(request(old, minio("RELEASE.2022-10-24T18-35-07Z", {}))) == set()
+	found(request(minio("RELEASE.2022-10-29T06-21-33Z", {}), minio("RELEASE.2024-09-13T20-26-02Z", {}))) == set()
+	found(request(old, minio("latest", {}))) == set()
+	bitnami := {"image": {"repository": "bitnami/minio", "tag": "2021.4.6-debian-10-r11"}}
+	count(found(request(minio("", bitnami), minio("RELEASE.2024-09-13T20-26-02Z", {})))) == 1
+}
+
+test_minio_on_several_drives_passes if {
+	with_last({"args": ["server", "/data{1...4}"]}) == set()
+	with_last({"args": ["gateway", "nas", "/data"]}) == set()
+	with_last({"args": ["server"], "env": [{"name": "MINIO_VOLUMES", "value": "http://minio-{0...3}/data"}]}) == set()
+	with_last({"env": [{"name": "MINIO_DISTRIBUTED_MODE_ENABLED", "value": "yes"}]}) == set()
+	count(with_last({"env": [{"name": "MINIO_DISTRIBUTED_MODE_ENABLED", "value": "no"}]})) == 1
+}
+
+to_eight(overrides) := found(request(of_elastic([7, 17, 24], overrides), of_elastic([8, 15, 1], overrides)))
+
+of_elastic(release, overrides) := object.union(
+	workload("elasticsearch", release, {}),
+	{"containers": [object.union(
+		{
+			"name": "db",
+			"image": {"repository": "elasticsearch/elasticsearch"},
+			"command": [],
+			"args": [],
+			"env": [{"name": "discovery.seed_hosts", "value": "es"}],
+			"env_from": false,
+			"mounts": [{"mount_path": "/usr/share/elasticsearch/data"}],
+		},
+		overrides,
+	)]},
+)
+
+test_elasticsearch_8_has_security_on if {
+	some v in to_eight({})
+	contains(v.msg, "elasticsearch goes 7.17.24->8.15.1: security is on by default")
+	contains(v.fix, "or set xpack.security.enabled=false on the container")
+	found(request(of_elastic([8, 15, 1], {}), of_elastic([8, 16, 0], {}))) == set()
+}
+
+test_what_decides_on_security_passes if {
+	to_eight({"env": [{"name": "xpack.security.enabled", "value": "false"}]}) == set()
+	to_eight({"env": [{"name": "discovery.type", "value": "single-node"}]}) == set()
+	to_eight({"args": ["-Expack.security.enabled=false"]}) == set()
+	to_eight({"command": ["/start.sh"]}) == set()
+	to_eight({"env_from": true}) == set()
+	to_eight({"mounts": [{"mount_path": "/usr/share/elasticsearch/config/elasticsearch.yml"}]}) == set()
+	to_eight({"mounts": [{"mount_path": "/usr/share/elasticsearch"}]}) == set()
+	to_eight({"image": {"repository": "bitnami/elasticsearch"}}) == set()
+}
+
+stepped(software, old, new) := {v.msg |
+	some v in found(request(of("scylla", software, old, {}), of("scylla", software, new, {})))
+}
+
+test_scylla_goes_through_each_release if {
+	some far in stepped("scylladb/scylla", [5, 1, 9], [6, 1, 2])
+	contains(far, "it has to come from 6.0 or later")
+	some year in stepped("scylladb/scylla", [5, 4, 9], [2025, 1, 0])
+	contains(year, "it has to come from 6.2 or later")
+	stepped("scylladb/scylla", [6, 2, 0], [2025, 1, 0]) == set()
+	stepped("scylladb/scylla", [2025, 1, 0], [2025, 4, 0]) == set()
+	some v in found(request(of("scylla", "scylladb/scylla", [6, 0, 4], {}), of("scylla", "scylladb/scylla", [6, 2, 0], {})))
+	contains(v.fix, "the vendor's guide")
 }

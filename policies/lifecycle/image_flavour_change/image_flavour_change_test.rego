@@ -90,3 +90,26 @@ test_from_timescaledb_is_another_policy_s_matter if {
 	count(update(of_image("library/postgres", "alpine"), of_image("library/postgres", ""))) == 1
 	count(update(of_image("timescale/timescaledb", "alpine"), of_image("timescale/timescaledb", "bookworm"))) == 1
 }
+
+tagged(major, tag, flavour) := object.union(
+	workload("postgres", major, flavour, {}),
+	{"containers": [{"name": "db", "image": {"repository": "library/postgres", "tag": tag}}]},
+)
+
+test_glibc_sorts_differently_since_2_28 if {
+	some v in update(tagged(13, "13.4-stretch", "stretch"), tagged(13, "13.4-bullseye", "bullseye"))
+	startswith(v.msg, "postgres changes its C library (stretch->bullseye): it sorts text differently")
+	contains(v.fix, "REINDEX DATABASE each one before they return (tables")
+	some back in update(tagged(15, "15.1.0-debian-10-r2", "debian"), tagged(15, "15.1.0-debian-9-r3", "debian"))
+	contains(back.msg, "(debian-10->debian-9)")
+	contains(back.fix, "ALTER DATABASE … REFRESH COLLATION VERSION")
+	count(update(tagged(14, "ubi7-14.2-1", "ubi"), tagged(14, "ubi8-14.5-0", "ubi"))) == 1
+}
+
+# https://github.com/ardentperf/glibc-unicode-sorting: all of these sort alike.
+test_later_releases_sort_alike if {
+	update(tagged(14, "14.5-bullseye", "bullseye"), tagged(14, "14.19-bookworm", "bookworm")) == set()
+	update(tagged(16, "16.4-bookworm", "bookworm"), tagged(16, "16.10-trixie", "trixie")) == set()
+	update(tagged(13, "13.4-stretch", "stretch"), tagged(13, "13.5-stretch", "stretch")) == set()
+	update(tagged(13, "13.4", ""), tagged(13, "13.4-bullseye", "bullseye")) == set()
+}

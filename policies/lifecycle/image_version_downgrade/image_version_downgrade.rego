@@ -7,14 +7,17 @@
 #   major version. The numbers that stand for an on-disk format are the first two for most engines, the first for
 #   PostgreSQL and all three for Elasticsearch (significant_numbers). Going back only in the numbers after those is a
 #   patch rollback and passes, unless it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 does not
-#   support going back even by a patch. Images whose tag shows no version pass as well, such as a digest alone or a
-#   name, and so do images of others whose numbers the data store has never had: those are versions of their own. Where
-#   the vendor supports the downgrade, confirm it with the annotation. Data that goes with the old pods meets no older
+#   support going back even by a patch. TimescaleDB on the same version of PostgreSQL is compared by the version of the
+#   extension, since an image lacks the libraries of newer ones. Images whose tag shows no version pass as well, such as
+#   a digest alone or a name, and so do images of others whose numbers the data store has never had: those are versions
+#   of their own. MinIO's dates pass, too: a release that does not start on the data is left by going back. Where the
+#   vendor supports the downgrade, confirm it with the annotation. Data that goes with the old pods meets no older
 #   version. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/downgrading.html
 # - ref: https://etcd.io/docs/v3.6/downgrades/
+# - ref: https://github.com/timescale/timescaledb/issues/9072
 # custom:
 #   severity: critical
 #   action: deny
@@ -59,6 +62,36 @@ violation contains v if {
 		),
 	}
 }
+
+# An image of TimescaleDB has the libraries of its own version and of older ones. A database whose extension is newer
+# finds none that it can load.
+violation contains v if {
+	change := versions.change
+	versions.software(input.workload) == "timescaledb"
+	change.new.major == change.old.major
+	not pod_data.gone
+	before := change.old.version
+	after := change.new.version
+	regex.match(of_extension, before)
+	regex.match(of_extension, after)
+	parts_of(after) < parts_of(before)
+	why := versions.doubt
+	v := {
+		"msg": sprintf(
+			"timescaledb goes %s: a database whose extension was made or updated with %s does not find its library, and %s",
+			[change.text, before, why],
+		),
+		"path": change.new.path,
+		"fix": sprintf(
+			"Keep it; if SELECT extversion FROM pg_extension WHERE extname = 'timescaledb' says %s or older in every database: %s",
+			[after, versions.command],
+		),
+	}
+}
+
+of_extension := `^[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}$`
+
+parts_of(version) := [to_number(part) | some part in split(version, ".")]
 
 backwards(old, new) if new.major < old.major
 

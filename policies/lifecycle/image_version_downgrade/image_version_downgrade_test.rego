@@ -121,3 +121,21 @@ test_data_that_goes_meets_no_older_version if {
 	after := policy.violation with input as request(object.union(old, in_the_pod), new)
 	after == set()
 }
+
+of_timescale(version, major) := object.union(workload("postgres", [major], {}), {
+	"containers": [{
+		"name": "db",
+		"image": {"repository": "timescale/timescaledb", "tag": sprintf("%s-pg%d", [version, major])},
+	}],
+	"engine": {"version": version},
+})
+
+test_an_extension_of_timescaledb_keeps_its_library if {
+	some v in found(request(of_timescale("2.17.0", 16), of_timescale("2.14.2", 16)))
+	contains(v.msg, "timescaledb goes 2.17.0->2.14.2: a database whose extension was made or updated with 2.17.0")
+	contains(v.fix, "says 2.14.2 or older in every database: kubectl")
+	found(request(of_timescale("2.9.3", 15), of_timescale("2.14.2", 15))) == set()
+	count(found(request(of_timescale("2.17.0", 16), of_timescale("2.11.2", 15)))) == 1
+	found(request(of_timescale("2.17.0", 15), of_timescale("2.11.2", 16))) == set()
+	found(request(of_timescale("2.17", 16), of_timescale("2.11.2", 16))) == set()
+}

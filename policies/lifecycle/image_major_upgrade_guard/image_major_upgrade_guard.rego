@@ -13,12 +13,11 @@
 #   upgrade them: that needs the switch of its version, or confirmation. Products that share an engine, such as Redis,
 #   Valkey and KeyDB, need confirmation where one does not read what the other has written, MinIO where a later release
 #   does not know the file system mode of a single drive, and Elasticsearch 8 where nothing decides on its security, so
-#   that it asks for TLS between its nodes. Tags of the same image are compared and, for
-#   PostgreSQL, also tags of different images where they show its major version (pg17). Images whose tag shows no
-#   version of the data store pass, and so do images of others whose numbers it has never had. Images that migrate by
-#   themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Data that goes with
-#   the old pods meets no new version: volume-data-lost-in-rollout tells that. Files are compared with their previous
-#   version (`--old`).
+#   that it asks for TLS between its nodes. Tags of the same image are compared and, for PostgreSQL, also tags of
+#   different images where they show its major version (pg17). Images whose tag shows no version of the data store pass,
+#   and so do images of others whose numbers it has never had. Images that migrate by themselves need confirmation like
+#   all others. Downgrades are checked by image-version-downgrade. Data that goes with the old pods meets no new
+#   version: volume-data-lost-in-rollout tells that. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/

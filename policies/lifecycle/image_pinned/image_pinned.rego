@@ -5,13 +5,14 @@
 #   moved to another node then starts another version on its data, one replica before the other; a new base image may
 #   even sort text differently, which breaks indexes. This policy checks the main containers of workloads that keep data
 #   (not only logs, caches or the files of a web server), except containers that run no data store beside one that does,
-#   and those named in exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one of
-#   floating_tags, or if its version is a major number alone, as in 16, 16-alpine or 17-3.5. Tags that name a build
-#   pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a commit, a third number of an extension's release
-#   (16-v0.13.2), and the release that Red Hat's images append to their version (1-37). So does a number alone that the
-#   data store in somebody's own image has never had, such as v1 of Redis. A tag with two numbers passes, although some
-#   images publish later patches under it; set require_digest for a stricter check. Images that an operator or a webhook
-#   fills in later, and pods that run to completion (restartPolicy Never or OnFailure), are not checked.
+#   well-known images that only dump a data store elsewhere, and those named in exclude_containers. A digest always
+#   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
+#   as in 16, 16-alpine or 17-3.5. Tags that name a build pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a
+#   commit, a third number of an extension's release (16-v0.13.2), and the release that Red Hat's images append to their
+#   version (1-37). So does a number alone that the data store in somebody's own image has never had, such as v1 of
+#   Redis. A tag with two numbers passes, although some images publish later patches under it; set require_digest for a
+#   stricter check. Images that an operator or a webhook fills in later, and pods that run to completion (restartPolicy
+#   Never or OnFailure), are not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
@@ -58,6 +59,7 @@ violation contains v if {
 	container.image.digest == ""
 	what := looseness(container.image)
 	not counts_builds(container, what)
+	not dumps_another(container)
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
@@ -68,6 +70,14 @@ violation contains v if {
 		"fix": remedy(container, what),
 	}
 }
+
+# They run no server: what they keep is dumps, and the tag is the version of the server that they read.
+dumpers := {
+	"databack/mysql-backup", "eeshugerman/postgres-backup-s3", "fradelg/mysql-cron-backup", "kartoza/pg-backup",
+	"prodrigestivill/postgres-backup-local", "schickling/postgres-backup-s3", "tiredofit/db-backup",
+}
+
+dumps_another(container) if publishers.named(container.image) in dumpers
 
 # Whoever builds an image of his own counts its builds: v14 of Cassandra and v1 of Redis are none of theirs.
 counts_builds(container, "names only a major version") if {
@@ -97,12 +107,22 @@ remedy(container, what) := sprintf("Add the digest that runs now (imageID): %s@s
 	"Add the digest that runs now (imageID): %s@sha256:<digest>; its tags name no minor version",
 	[container.image_name],
 ) if {
-	segments := split(container.image.repository, "/")
-	segments[count(segments) - 1] in majors_only
+	publishers.named(container.image) in majors_only
 } else := sprintf(
 	"Name the release that runs now (kubectl get pod -o yaml: imageID), %s:%s, or its digest, %s@sha256:<digest>",
 	[untagged(container), release(container, what), container.image_name],
+) if {
+	regex.match(two_numbers, container.image.repository)
+} else := sprintf(
+	"Add the digest that runs now (kubectl get pod -o yaml: imageID), %s@sha256:<digest>, or name its release as the publisher's tags do",
+	[container.image_name],
 )
+
+# Images with tags of two numbers. Of others, such as Bitnami's with three, the form of the tags is not known here.
+two_numbers := concat("", [
+	`^(.*/)?(library/(cassandra|clickhouse|couchdb|influxdb|mariadb|mongo|mysql|nats|postgres|rabbitmq|redis|solr|valkey`,
+	`|zookeeper)|valkey/valkey|clickhouse/clickhouse-server|(coreos/|etcd-development/)etcd)$|^etcd$`,
+])
 
 untagged(container) := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
 
@@ -129,7 +149,7 @@ flavour(tag) := sprintf("-%s", [tag]) if {
 named_flavour := `^(alpine|slim|bullseye|bookworm|trixie|focal|jammy|noble|debian|ubuntu|ubi|management)`
 
 # Images whose tags name only the major version of the database: 17-3.5, pg17.
-majors_only := {"postgis", "pgvector"}
+majors_only := {"postgis/postgis", "pgvector/pgvector", "immich-app/postgres"}
 
 looseness(image) := "has no tag, so it is whatever latest is" if {
 	image.tag == ""
@@ -145,7 +165,10 @@ looseness(image) := "has no tag, so it is whatever latest is" if {
 
 floating(tag) if not has_digit(tag)
 
-floating(tag) if globs.matches_any(input.parameters.floating_tags, tag)
+floating(tag) if {
+	globs.matches_any(input.parameters.floating_tags, tag)
+	not regex.match(`^alpine.*[-_]v[0-9]+\.[0-9]+\.[0-9]+$`, tag) # of KeyDB: alpine_x86_64_v6.3.4
+}
 
 has_digit(text) if {
 	some digit in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]

@@ -189,8 +189,33 @@ test_fix_keeps_the_flavour if {
 test_etcd_names_its_patches if {
 	some v in found([own("etcd", "coreos/etcd", "latest")])
 	contains(v.fix, "coreos/etcd:v3.<minor>.<patch>, or")
-	some w in found([own("etcd", "bitnami/etcd", "latest")])
-	contains(w.fix, "bitnami/etcd:<major>.<minor>, or")
 	some x in found([own("etcd", "etcd", "latest")])
 	contains(x.fix, "etcd:3.<minor>.<patch>-<revision>, or")
+}
+
+test_no_tag_is_made_up if {
+	every row in [
+		["cockroach", "cockroachdb/cockroach", "latest-v24.2"],
+		["mssql", "mssql/server", "2022-latest"],
+		["postgres", "bitnami/postgresql", "16"],
+		["etcd", "bitnami/etcd", "latest"],
+	] {
+		some v in found([own(row[0], row[1], row[2])])
+		startswith(v.fix, sprintf("Add the digest that runs now (kubectl get pod -o yaml: imageID), %s:%s@sha256:<digest>", [row[1], row[2]]))
+		endswith(v.fix, ", or name its release as the publisher's tags do")
+	}
+	some v in found([own("postgres", "immich-app/postgres", "14-vectorchord0.3.0-pgvectors0.2.0")])
+	contains(v.fix, "its tags name no minor version")
+	some w in found([own("redis", "valkey/valkey", "8-alpine")])
+	contains(w.fix, "valkey/valkey:8.<minor>-alpine, or its digest")
+}
+
+test_release_of_keydb_passes if {
+	found([own("redis", "eqalpha/keydb", "alpine_x86_64_v6.3.4")]) == set()
+	count(found([own("redis", "eqalpha/keydb", "alpine")])) == 1
+}
+
+test_dumpers_run_no_server if {
+	found([own("", "prodrigestivill/postgres-backup-local", "16")]) == set()
+	count(found([own("", "shop/postgres-backup-local", "16")])) == 1
 }

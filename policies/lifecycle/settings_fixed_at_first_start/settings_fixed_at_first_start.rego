@@ -4,7 +4,8 @@
 #   Some settings are written into the data when a store starts for the first time. With another value, it does not
 #   start again, does not find its data, or is no longer a member: MySQL with another lower_case_table_names, Cassandra
 #   with another cluster name, data center or number of tokens, MongoDB with another --directoryperdb or --replSet,
-#   Kafka with another cluster id or node id, RabbitMQ with another node name, whose data lie in a directory of that
+#   Kafka with another cluster id, node id or chroot in ZooKeeper, or without ZooKeeper (Kafka's migration to KRaft passes),
+#   RabbitMQ with another node name, whose data lie in a directory of that
 #   name, Redis with another name of its file, MinIO with another number of drives in a pool. This policy compares
 #   arguments and variables, and MySQL's files in ConfigMaps of the run, with those before the update. A setting that
 #   appears or disappears is compared with its default, if it has one and no ConfigMap or Secret that is mounted may
@@ -14,6 +15,7 @@
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/innodb-parameters.html#sysvar_innodb_page_size
 # - ref: https://www.mongodb.com/docs/manual/reference/program/mongod/#std-option-mongod.--directoryperdb
 # - ref: https://cassandra.apache.org/doc/latest/cassandra/managing/configuration/cass_yaml_file.html
+# - ref: https://kafka.apache.org/39/documentation.html#kraft_zk_migration
 # - ref: https://www.rabbitmq.com/docs/relocate
 # - ref: https://min.io/docs/minio/linux/operations/install-deploy-manage/expand-minio-deployment.html
 # - ref: https://galeracluster.com/library/documentation/mysql-wsrep-options.html
@@ -57,11 +59,11 @@ violation contains v if {
 		),
 		"path": object.get(now, "path", container.path),
 		"key": sprintf("%s %s", [container.name, row.name]),
-		"fix": sprintf("Keep %s of %s; with another value, dump the data and load them into a new %s with volumes of its own", [
-			shown(was), row.name, input.workload.kind,
-		]),
+		"fix": sprintf("Keep %s of %s; %s", [shown(was), row.name, object.get(row, "instead", a_new_one)]),
 	}
 }
+
+a_new_one := sprintf("with another value, dump the data and load them into a new %s with volumes of its own", [input.workload.kind])
 
 # What is set, or else the default.
 effective(container, row) := {"text": normal(item.value, row), "path": item.path} if {
@@ -137,6 +139,57 @@ violation contains v if {
 	}
 }
 
+# The metadata of the brokers are in ZooKeeper, or in the log of the controllers. Only a broker that Kafka migrates has
+# them in both.
+violation contains v if {
+	not pod_data.gone
+	some container in input.workload.containers
+	engines.of(container) == "kafka"
+	container.role != "init"
+	some before in input.old_workload.containers
+	before.name == container.name
+	before.engine == container.engine
+	not before.env_from
+	was := metadata(before)
+	now := metadata(container)
+	was.place != now.place
+	not migrates(before)
+	not migrates(container)
+	v := {
+		"msg": sprintf(
+			"container %s looks for its metadata in %s (%s) instead of %s: the brokers do not start, or start without their topics",
+			[container.name, now.place, now.variable.name, was.place],
+		),
+		"path": now.variable.path,
+		"key": sprintf("%s metadata", [container.name]),
+		"fix": sprintf("Keep %s; %s", [was.variable.name, ways_between[was.place]]),
+	}
+}
+
+metadata(container) := {"place": "KRaft", "variable": roles} if {
+	roles := said_to_kafka(container, "PROCESS_ROLES")
+} else := {"place": "ZooKeeper", "variable": connection} if {
+	connection := said_to_kafka(container, "ZOOKEEPER_CONNECT")
+}
+
+# Bitnami's image has a prefix of its own.
+said_to_kafka(container, name) := [variable |
+	some prefix in ["KAFKA_", "KAFKA_CFG_"]
+	some variable in container.env
+	variable.name == concat("", [prefix, name])
+	object.get(variable, "value", "elsewhere") != ""
+][0]
+
+migrates(container) if object.get(said_to_kafka(container, "ZOOKEEPER_METADATA_MIGRATION_ENABLE"), "value", "true") != "false"
+
+ways_between := {
+	"ZooKeeper": concat(" ", [
+		"only Kafka's own migration (up to 3.9) brings the metadata along: controllers in a StatefulSet of their own, then",
+		"zookeeper.metadata.migration.enable on the brokers, and process.roles only once all of it has been copied",
+	]),
+	"KRaft": "there is no way back once a migration is finished",
+}
+
 ranges(pool) := regex.find_n(`\{[0-9]+\.\.\.[0-9]+\}`, pool, -1)
 
 pools(container) := {word | some word in array.concat(words, of_variable); regex.match(`\{[0-9]+\.\.\.[0-9]+\}`, word)} if {
@@ -199,7 +252,16 @@ set_from(container, row) if {
 	variable.name == row.variable
 }
 
-normal(text, row) := object.get(object.get(row, "same", {}), lower(text), text)
+normal(text, row) := chroot(text) if {
+	row.chroot
+} else := object.get(object.get(row, "same", {}), lower(text), text)
+
+# zk-0.zk:2181,zk-1.zk:2181/kafka
+chroot(text) := text if {
+	contains(text, "$")
+} else := sprintf("/%s", [trim(concat("/", array.slice(parts, 1, count(parts))), "/")]) if {
+	parts := split(text, "/")
+}
 
 shown(setting) := sprintf("\"%s\"", [setting.text])
 
@@ -315,6 +377,22 @@ fixed := [
 		"harm": "the brokers do not start on log directories with another cluster id",
 	},
 	{
+		"engine": "kafka",
+		"name": "the chroot in KAFKA_ZOOKEEPER_CONNECT",
+		"variable": "KAFKA_ZOOKEEPER_CONNECT",
+		"chroot": true,
+		"harm": other_cluster,
+		"instead": a_cluster_of_its_own,
+	},
+	{
+		"engine": "kafka",
+		"name": "the chroot in KAFKA_CFG_ZOOKEEPER_CONNECT",
+		"variable": "KAFKA_CFG_ZOOKEEPER_CONNECT",
+		"chroot": true,
+		"harm": other_cluster,
+		"instead": a_cluster_of_its_own,
+	},
+	{
 		"engine": "rabbitmq",
 		"name": "RABBITMQ_NODENAME",
 		"variable": "RABBITMQ_NODENAME",
@@ -391,6 +469,10 @@ fixed := [
 		"harm": other_file,
 	},
 ]
+
+other_cluster := "below it is another cluster or none, and the brokers do not start on log directories of this one"
+
+a_cluster_of_its_own := "another chroot is for another cluster, with volumes of its own"
 
 other_node := "a broker does not start on log directories of another node"
 

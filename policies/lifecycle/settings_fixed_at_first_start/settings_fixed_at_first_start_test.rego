@@ -156,3 +156,32 @@ test_what_starts_mongod_otherwise_may_keep_its_set if {
 	found(before, object.union(view("mongodb", [], {}), {"containers": [bitnami]})) == set()
 	count(found(before, view("mongodb", [], {"MONGODB_REPLICA_SET_NAME": "rs0"}))) == 1
 }
+
+kafka(env) := view("kafka", [], env)
+
+connect(value) := kafka({"KAFKA_ZOOKEEPER_CONNECT": value})
+
+test_kafka_finds_its_cluster_below_a_chroot if {
+	some v in found(connect("zk:2181"), connect("zk:2181/kafka"))
+	startswith(v.msg, "the chroot in KAFKA_ZOOKEEPER_CONNECT of container db changes from \"/\" to \"/kafka\": below it")
+	endswith(v.fix, "another chroot is for another cluster, with volumes of its own")
+	found(connect("zk:2181/kafka"), connect("zk-0.zk:2181,zk-1.zk:2181/kafka/")) == set()
+	found(connect("zk:2181"), connect("$(ZOOKEEPER)")) == set()
+	cfg := [kafka({"KAFKA_CFG_ZOOKEEPER_CONNECT": value}) | some value in ["zk", "zk/kafka"]]
+	count(found(cfg[0], cfg[1])) == 1
+}
+
+test_kafka_leaves_zookeeper_by_a_migration_only if {
+	kraft := kafka({"KAFKA_PROCESS_ROLES": "broker"})
+	some v in found(connect("zk:2181"), kraft)
+	startswith(v.msg, "container db looks for its metadata in KRaft (KAFKA_PROCESS_ROLES) instead of ZooKeeper")
+	startswith(v.fix, "Keep KAFKA_ZOOKEEPER_CONNECT; only Kafka's own migration")
+	some w in found(kraft, connect("zk:2181"))
+	w.fix == "Keep KAFKA_PROCESS_ROLES; there is no way back once a migration is finished"
+	migrating := {"KAFKA_ZOOKEEPER_CONNECT": "zk:2181", "KAFKA_ZOOKEEPER_METADATA_MIGRATION_ENABLE": "true"}
+	found(kafka(migrating), kraft) == set()
+	found(kraft, kafka(migrating)) == set()
+	found(connect("zk:2181"), kafka(migrating)) == set()
+	unseen := object.union(connect("zk:2181"), {"containers": [object.union(connect("zk:2181").containers[0], {"env_from": true})]})
+	found(unseen, kraft) == set()
+}

@@ -5,9 +5,9 @@
 #   start again, does not find its data, or is no longer a member: MySQL with another lower_case_table_names, Cassandra
 #   with another cluster name, data center or number of tokens, MongoDB with another --directoryperdb or --replSet,
 #   Kafka with another cluster id, node id or chroot in ZooKeeper, or without ZooKeeper (Kafka's migration to KRaft passes),
-#   RabbitMQ with another node name, whose data lie in a directory of that
+#   Vault with another kind of storage, RabbitMQ with another node name, whose data lie in a directory of that
 #   name, Redis with another name of its file, MinIO with another number of drives in a pool. This policy compares
-#   arguments and variables, and MySQL's files in ConfigMaps of the run, with those before the update. A setting that
+#   arguments and variables, and MySQL's and Vault's files in ConfigMaps of the run, with those before the update. A setting that
 #   appears or disappears is compared with its default, if it has one and no ConfigMap or Secret that is mounted may
 #   hold it. Data that goes with the old pods meets no other setting.
 # related_resources:
@@ -16,6 +16,7 @@
 # - ref: https://www.mongodb.com/docs/manual/reference/program/mongod/#std-option-mongod.--directoryperdb
 # - ref: https://cassandra.apache.org/doc/latest/cassandra/managing/configuration/cass_yaml_file.html
 # - ref: https://kafka.apache.org/39/documentation.html#kraft_zk_migration
+# - ref: https://developer.hashicorp.com/vault/docs/commands/operator/migrate
 # - ref: https://www.rabbitmq.com/docs/relocate
 # - ref: https://min.io/docs/minio/linux/operations/install-deploy-manage/expand-minio-deployment.html
 # - ref: https://galeracluster.com/library/documentation/mysql-wsrep-options.html
@@ -113,6 +114,59 @@ appendonly(container) := value if {
 	repository := container.image.repository
 	not contains(repository, "bitnami")
 	not configured_elsewhere(container, {})
+}
+
+# Each kind of storage has files of its own, and an empty one waits to be initialized.
+violation contains v if {
+	not pod_data.gone
+	some container in input.workload.containers
+	engines.of(container) == "vault"
+	container.role != "init"
+	some before in input.old_workload.containers
+	before.name == container.name
+	before.engine == container.engine
+	was := storage(before)
+	was.kind != "inmem"
+	now := storage(container)
+	was.kind != now.kind
+	v := {
+		"msg": sprintf(
+			"the storage of container %s changes from \"%s\" to \"%s\": unless all was copied there first, it starts uninitialized, without its secrets",
+			[container.name, was.kind, now.kind],
+		),
+		"path": now.path,
+		"key": sprintf("%s storage", [container.name]),
+		"fix": sprintf(
+			"Keep storage \"%s\", or stop it first and copy all with %s operator migrate to an empty place, before it starts with \"%s\"",
+			[was.kind, client_of(container.image), now.kind],
+		),
+	}
+}
+
+client_of(image) := "bao" if contains(image.repository, "openbao") else := "vault"
+
+# Undefined if several files disagree.
+storage(container) := all[0] if {
+	all := array.concat(
+		[{"kind": kind, "path": variable.path} |
+			some variable in container.env
+			variable.name in {"VAULT_LOCAL_CONFIG", "BAO_LOCAL_CONFIG"}
+			some kind in kinds_of_storage(variable.value)
+		],
+		[{"kind": kind, "path": mounts[0].path} |
+			some file in object.get(container, "files", [])
+			some kind in kinds_of_storage(file.text)
+			mounts := [mount | some mount in container.mounts; paths.within(file.path, mount.mount_path)]
+		],
+	)
+	count({item.kind | some item in all}) == 1
+}
+
+# storage "file" { or "storage": {"file": {
+kinds_of_storage(text) := {match[1] |
+	contains(text, "storage")
+	said := regex.replace(text, `(?m)^\s*(#|//).*$`, "")
+	some match in regex.find_all_string_submatch_n(`(?:^|[\s{,])"?storage"?[\s:=\[{]+"?([a-z0-9_]+)"?\s*[:={]`, said, -1)
 }
 
 # MinIO adds pools; none of them changes.

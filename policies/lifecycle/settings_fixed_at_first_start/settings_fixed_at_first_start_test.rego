@@ -185,3 +185,31 @@ test_kafka_leaves_zookeeper_by_a_migration_only if {
 	unseen := object.union(connect("zk:2181"), {"containers": [object.union(connect("zk:2181").containers[0], {"env_from": true})]})
 	found(unseen, kraft) == set()
 }
+
+vault(repository, env, texts) := object.union(view("vault", [], env), {"containers": [object.union(view("vault", [], env).containers[0], {
+	"image": {"repository": repository},
+	"mounts": [{"source": "configMap", "mount_path": "/vault/config", "path": ["mounts", 0]}],
+	"files": [{"path": sprintf("/vault/config/%d.hcl", [i]), "text": text} | some i, text in texts],
+})]})
+
+local(text) := vault("hashicorp/vault", {"VAULT_LOCAL_CONFIG": text}, [])
+
+test_vault_keeps_its_kind_of_storage if {
+	some v in found(local(`{"storage": {"file": {"path": "/vault/data"}}}`), local(`{"storage":{"raft":{"path":"/vault/data"}}}`))
+	startswith(v.msg, "the storage of container db changes from \"file\" to \"raft\": unless all was copied there first")
+	contains(v.fix, "copy all with vault operator migrate to an empty place")
+	v.path == ["env", "VAULT_LOCAL_CONFIG"]
+	file := vault("openbao/openbao", {}, ["# storage \"raft\" {}\nui = true\nstorage \"file\" {\n  path = \"/vault/data\"\n}\n"])
+	raft := vault("openbao/openbao", {}, ["storage \"raft\" {\n}\nha_storage \"consul\" {\n}\n"])
+	some w in found(file, raft)
+	contains(w.fix, "bao operator migrate")
+	w.path == ["mounts", 0]
+	found(file, file) == set()
+}
+
+test_what_is_not_known_of_vault_passes if {
+	file := local(`storage "file" {}`)
+	found(file, local(`ui = true`)) == set()
+	found(file, vault("hashicorp/vault", {}, ["storage \"raft\" {}", "storage \"file\" {}"])) == set()
+	found(local(`storage "inmem" {}`), file) == set()
+}

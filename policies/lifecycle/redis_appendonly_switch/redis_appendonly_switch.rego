@@ -1,5 +1,5 @@
 # METADATA
-# title: Redis changes how it persists while it runs, not by a restart
+# title: A restart costs Redis none of its keys
 # description: >-
 #   Redis and Valkey read one kind of file when they start: with appendonly on, the append-only file, and otherwise
 #   dump.rdb. Turned on by a restart, appendonly makes them look for a file that does not exist yet: they start empty,
@@ -7,12 +7,14 @@
 #   reads. CONFIG SET on the running server writes the file that the next start needs. This policy flags an update that
 #   changes the setting in arguments, in a file from a ConfigMap of the run that the command names, or in the variables
 #   of Bitnami's images, if the data is on a lasting volume. It also flags an update after which nothing is kept at
-#   all. The step passes once it is confirmed. What another configuration file or a script sets is not seen. Files are
-#   compared with their previous version (`--old`).
+#   all, and one that makes a server by itself the replica of another (replicaof), which then replaces all its keys by
+#   those of its primary. The step passes once it is confirmed. What another configuration file, a script or Sentinel
+#   sets is not seen. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
 # - ref: https://github.com/redis/redis/pull/12506
 #   description: The warning in redis.conf.
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/
 # custom:
 #   severity: critical
 #   action: deny
@@ -21,11 +23,12 @@
 #   fix: >-
 #     Set it with CONFIG SET on each running server first, and then: kubectl annotate KIND NAME
 #     stategate.io/confirm-appendonly='no->yes'
-#   why: at the restart it looks for a file that does not exist yet, and starts empty
+#   why: at the restart it looks for a file that does not exist yet, or takes the keys of another, and loses its own
 package stategate.lifecycle.redis_appendonly_switch
 
 import data.stategate.lib.confirm
 import data.stategate.lib.data_dirs
+import data.stategate.lib.dumps
 
 confirmation := "stategate.io/confirm-appendonly"
 
@@ -62,6 +65,99 @@ violation contains v if {
 		),
 	}
 }
+
+# A replica takes all the keys of its primary, and drops its own.
+violation contains v if {
+	alone(before)
+	not volatile(before)
+	now := after
+	primary := follows(now)
+	regex.match(`^[A-Za-z0-9_.:-]+$`, primary)
+	primary != "no"
+	not of_its_own(primary)
+	not led_otherwise
+	step := sprintf("alone->%s", [primary])
+	why := confirm.missing(input.workload, confirmation_of_primary, step)
+	command := confirm.command(lower(input.workload.kind), input.workload, confirmation_of_primary, step)
+	v := {
+		"msg": sprintf("redis becomes a replica of %s: the first synchronization replaces all its keys with those of %s; %s", [primary, primary, why]),
+		"path": now.path,
+		"key": "replicaof",
+		"fix": sprintf("Keep it a primary; if its keys may go, save them all the same (%s), then confirm: %s", [
+			dumps.with_tool("redis"), command,
+		]),
+	}
+}
+
+confirmation_of_primary := "stategate.io/confirm-replicaof"
+
+alone(container) if follows(container) in {"", "no"}
+
+volatile(container) if {
+	appendonly(container) == "no"
+	dumps_nothing(container)
+}
+
+# Undefined if something decides that the manifest does not show; "no" for NO ONE.
+follows(container) := primary if {
+	said := regex.find_all_string_submatch_n(`(?i)--(?:replicaof|slaveof)[ =]+["']?([^\s"']+)`, text(container), -1)
+	count(said) > 0
+	primary := lower(said[count(said) - 1][1])
+} else := primary if {
+	file := file_of(container)
+	bare(container)
+	said := regex.find_all_string_submatch_n(`(?mi)^[ \t]*(?:replicaof|slaveof)[ \t]+["']?([^\s"']+)`, file.text, -1)
+	with_default := array.concat([["", ""]], said)
+	primary := lower(with_default[count(with_default) - 1][1])
+} else := primary if {
+	contains(container.image.repository, "bitnami")
+	bare(container)
+	not container.env_from
+	not configured(container)
+	primary := primary_of_bitnami(container)
+} else := "" if {
+	unconfigured(container)
+}
+
+primary_of_bitnami(container) := "" if {
+	said_by(container, modes) in {"", "master", "primary"}
+} else := host if {
+	said_by(container, modes) in {"slave", "replica"}
+	host := said_by(container, hosts)
+	host != ""
+}
+
+modes := {"REDIS_REPLICATION_MODE", "VALKEY_REPLICATION_MODE"}
+
+hosts := {"REDIS_MASTER_HOST", "VALKEY_PRIMARY_HOST", "VALKEY_MASTER_HOST"}
+
+said_by(container, names) := array.concat(said, [""])[0] if {
+	said := [object.get(variable, "value", "$") | some variable in container.env; variable.name in names]
+}
+
+# It would follow itself, which it does not do.
+of_its_own(primary) if {
+	split(primary, ".")[0] in {input.workload.name, object.get(input.workload, "service_name", ""), "localhost", "127"}
+}
+
+of_its_own(primary) if {
+	host := split(primary, ".")[0]
+	startswith(host, sprintf("%s-", [input.workload.name]))
+	regex.match(`-[0-9]+$`, host)
+}
+
+# Sentinel may have made it a replica already, and others keep their own keys.
+led_otherwise if {
+	some workload in [input.old_workload, input.workload]
+	some container in workload.containers
+	said := lower(concat(" ", [container.name, text(container), concat(" ", [variable.name | some variable in container.env]), in_file(container)]))
+	some word in ["sentinel", "cluster-enabled", "active-replica", "multi-master"]
+	contains(said, word)
+}
+
+in_file(container) := file.text if {
+	file := file_of(container)
+} else := ""
 
 # Where the log is the only copy, it is told that it is not read.
 persists(container) if {
@@ -132,12 +228,20 @@ appendonly(container) := value if {
 	plain(container)
 	value := of_bitnami(container)
 } else := "no" if {
+	unconfigured(container)
+	plain(container)
+}
+
+# All that it is told is on the command line.
+unconfigured(container) if {
 	container.image.repository in {"library/redis", "valkey/valkey", "eqalpha/keydb"}
-	plain(container)
+	bare(container)
 	not file_of(container)
-} else := "no" if {
+}
+
+unconfigured(container) if {
 	startswith(container.image.repository, "redis/redis-stack")
-	plain(container)
+	bare(container)
 	not configured(container)
 }
 
@@ -169,11 +273,15 @@ of_bitnami(container) := value if {
 
 # Neither a configuration file nor a script nor a variable decides. The variable in `--requirepass $(PASSWORD)` is only
 # a value.
-plain(container) if {
+bare(container) if {
 	said := regex.replace(without_file(container), `(?i)--[a-z-]+ +["']?\$[({]?[a-z0-9_]+[)}]?["']?`, "")
 	every sign in [".conf", ".sh", "$"] {
 		not contains(said, sign)
 	}
+}
+
+plain(container) if {
+	bare(container)
 	flags := lower(text(container))
 	not contains(flags, "--appendonly")
 }

@@ -159,3 +159,68 @@ test_a_file_of_redis_stack_may_say_it if {
 	new := beside_a_file("--save 60 1 --appendonly yes")
 	found({"old_workload": old, "workload": new, "now": "2026-01-01T00:00:00Z"}) == set()
 }
+
+other := ["--replicaof", "other.db", "6379"]
+
+test_a_replica_drops_its_own_keys if {
+	every new in [other, ["redis-server --slaveof other.db 6379"], ["--replicaof other.db 6379"]] {
+		some v in found(update("library/redis", ["--appendonly", "yes"], array.concat(["--appendonly", "yes"], new)))
+		startswith(v.msg, "redis becomes a replica of other.db: the first synchronization replaces all its keys with those of other.db")
+		contains(v.fix, "stategate.io/confirm-replicaof='alone->other.db'")
+	}
+	count(found(update("valkey/valkey", ["--replicaof", "no", "one"], other))) == 1
+	count(by_file("save 60 1\n", "save 60 1\nreplicaof other.db 6379\n")) == 1
+}
+
+test_who_follows_already_or_only_itself_drops_nothing if {
+	found(update("library/redis", ["--replicaof", "first.db", "6379"], other)) == set()
+	found(update("library/redis", ["--save", ""], array.concat(["--save", ""], other))) == set()
+	every host in ["no", "cart", "cart-0.cart", "$(PRIMARY)", "localhost"] {
+		found(update("library/redis", [], ["--replicaof", host, "one"])) == set()
+	}
+	found(update("library/redis", ["/start.sh"], other)) == set()
+	by_file("replicaof first.db 6379\n", "replicaof other.db 6379\n") == set()
+	cluster := ["--cluster-enabled", "yes"]
+	found(update("library/redis", cluster, array.concat(cluster, other))) == set()
+	by_file("cluster-enabled yes\n", "cluster-enabled yes\nreplicaof other.db 6379\n") == set()
+}
+
+stack(mounts) := object.union(
+	workload("redis/redis-stack-server", [], [], "volumeClaimTemplate"),
+	{"containers": [object.union(
+		workload("redis/redis-stack-server", [], [], "volumeClaimTemplate").containers[0],
+		{"mounts": mounts},
+	)]},
+)
+
+test_the_stack_may_have_a_file_of_its_own if {
+	new := {"workload": workload("redis/redis-stack-server", other, [], "volumeClaimTemplate"), "now": "2026-01-01T00:00:00Z"}
+	count(found(object.union(new, {"old_workload": stack([])}))) == 1
+	found(object.union(new, {"old_workload": stack([{"source": "configMap"}])})) == set()
+}
+
+replica(more) := array.concat([{"name": "REDIS_REPLICATION_MODE", "value": "replica"}], more)
+
+bitnami_follows(old, new) := found({
+	"old_workload": workload("bitnami/redis", [], old, "volumeClaimTemplate"),
+	"workload": workload("bitnami/redis", [], new, "volumeClaimTemplate"),
+	"now": "2026-01-01T00:00:00Z",
+})
+
+test_variables_of_bitnami_name_the_primary if {
+	of_other := replica([{"name": "REDIS_MASTER_HOST", "value": "other.db"}])
+	every old in [[], [{"name": "REDIS_REPLICATION_MODE", "value": "master"}]] {
+		some v in bitnami_follows(old, of_other)
+		startswith(v.msg, "redis becomes a replica of other.db")
+	}
+	bitnami_follows([], replica([])) == set()
+	bitnami_follows([], replica([{"name": "REDIS_MASTER_HOST", "from": "secretKeyRef"}])) == set()
+	bitnami_follows([{"name": "REDIS_REPLICATION_MODE", "from": "configMapKeyRef"}], of_other) == set()
+	bitnami_follows([], array.concat(of_other, [{"name": "REDIS_SENTINEL_HOST", "value": "sentinel"}])) == set()
+}
+
+test_a_confirmed_replica_passes if {
+	document := update("library/redis", [], other)
+	said := {"workload": {"annotations": {"stategate.io/confirm-replicaof": "alone->other.db"}}}
+	found(object.union(document, said)) == set()
+}

@@ -4,12 +4,13 @@
 #   Some settings are written into the data when a store starts for the first time. With another value, it does not
 #   start again, does not find its data, or is no longer a member: MySQL with another lower_case_table_names, Cassandra
 #   with another cluster name, data center or number of tokens, MongoDB with another --directoryperdb or --replSet,
-#   Kafka with another cluster id, node id or chroot in ZooKeeper, or without ZooKeeper (Kafka's migration to KRaft passes),
-#   Vault with another kind of storage, RabbitMQ with another node name, whose data lie in a directory of that
-#   name, Redis with another name of its file, MinIO with another number of drives in a pool. This policy compares
-#   arguments and variables, and MySQL's and Vault's files in ConfigMaps of the run, with those before the update. A setting that
-#   appears or disappears is compared with its default, if it has one and no ConfigMap or Secret that is mounted may
-#   hold it. Data that goes with the old pods meets no other setting.
+#   Kafka with another cluster id or node id, Kafka and Solr with another chroot in ZooKeeper, RabbitMQ, CouchDB,
+#   Weaviate and InfluxDB 3 with another node name, Consul with another data center, Redis with another name of its
+#   file, MinIO with another number of drives in a pool. Vault starts empty with another kind of storage, and so does
+#   Kafka without its ZooKeeper, unless it was migrated. This policy compares arguments and variables, and files of
+#   MySQL and Vault in ConfigMaps of the run, with those before the update. A setting that appears or disappears is
+#   compared with its default, if it has one and no ConfigMap or Secret that is mounted may hold it. Data that goes with
+#   the old pods meets no other setting.
 # related_resources:
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/innodb-parameters.html#sysvar_innodb_page_size
@@ -18,6 +19,10 @@
 # - ref: https://kafka.apache.org/39/documentation.html#kraft_zk_migration
 # - ref: https://developer.hashicorp.com/vault/docs/commands/operator/migrate
 # - ref: https://www.rabbitmq.com/docs/relocate
+# - ref: https://docs.couchdb.org/en/stable/whatsnew/2.1.html
+# - ref: https://github.com/apache/solr/pull/1321
+# - ref: https://github.com/weaviate/weaviate/issues/3547
+# - ref: https://docs.influxdata.com/influxdb3/core/reference/config-options/#node-id
 # - ref: https://min.io/docs/minio/linux/operations/install-deploy-manage/expand-minio-deployment.html
 # - ref: https://galeracluster.com/library/documentation/mysql-wsrep-options.html
 # custom:
@@ -49,6 +54,7 @@ violation contains v if {
 	some row in fixed
 	row.engine == engines.of(container)
 	counts(row, before)
+	not recovers(row, container)
 	was := effective(before, row)
 	now := effective(container, row)
 	was.text != now.text
@@ -60,9 +66,17 @@ violation contains v if {
 		),
 		"path": object.get(now, "path", container.path),
 		"key": sprintf("%s %s", [container.name, row.name]),
-		"fix": sprintf("Keep %s of %s; %s", [shown(was), row.name, object.get(row, "instead", a_new_one)]),
+		"fix": sprintf("%s; %s", [keep(was, row), object.get(row, "instead", a_new_one)]),
 	}
 }
+
+# What is shown is what the image makes of the variable.
+keep(was, row) := sprintf("Keep %s as it was", [row.variable]) if {
+	row.prefix
+	was.path
+} else := sprintf("Leave out %s", [row.variable]) if {
+	row.prefix
+} else := sprintf("Keep %s of %s", [shown(was), row.name])
 
 a_new_one := sprintf("with another value, dump the data and load them into a new %s with volumes of its own", [input.workload.kind])
 
@@ -88,6 +102,27 @@ default_of(container, row) := sprintf("rabbit@%s-0", [input.workload.name]) if {
 	not settings.variable(container, "RABBITMQ_USE_LONGNAME")
 }
 
+# The image names the node only if its file vm.args does not.
+default_of(container, row) := "nonode@nohost" if {
+	row.name == "the name of the node (NODENAME)"
+	regex.match(`(^|/)(library|apache)/couchdb$`, container.image.repository)
+	not settings.variable(container, "ERL_FLAGS")
+	count([item | some item in settings.given(container); item.name in {"name", "sname", "args-file"}]) == 0
+	count([file | some file in object.get(container, "files", []); endswith(file.path, "vm.args")]) == 0
+}
+
+default_of(container, row) := "dc1" if {
+	row.name == "-datacenter"
+	count([item | some item in settings.given(container); item.name in {"config-dir", "config-file", "dev"}]) == 0
+	count([variable | some variable in container.env; variable.name == "CONSUL_LOCAL_CONFIG"]) == 0
+}
+
+# The new container is told to take over what the old one had.
+recovers(row, container) if {
+	some variable in container.env
+	variable.name in object.get(row, "unless", [])
+}
+
 # Redis reads either its log or its dump; Cassandra its data center only with one snitch.
 counts(row, _) if not row.only
 
@@ -104,6 +139,18 @@ counts(row, container) if {
 counts(row, container) if {
 	row.only == "snitch"
 	settings.variable(container, "CASSANDRA_ENDPOINT_SNITCH").value == "GossipingPropertyFileSnitch"
+}
+
+counts(row, _) if {
+	row.only == "several"
+	object.get(input.old_workload, "replicas", 1) > 1
+}
+
+# In a cluster, it is the cluster's name that tells where the data are.
+counts(row, container) if {
+	row.only == "single"
+	not contains(container.image_name, "enterprise")
+	count([item | some item in settings.given(container); item.name == "cluster-id"]) == 0
 }
 
 appendonly(container) := value if {
@@ -308,6 +355,8 @@ set_from(container, row) if {
 
 normal(text, row) := chroot(text) if {
 	row.chroot
+} else := concat("", [row.prefix, text]) if {
+	row.prefix
 } else := object.get(object.get(row, "same", {}), lower(text), text)
 
 # zk-0.zk:2181,zk-1.zk:2181/kafka
@@ -461,6 +510,66 @@ fixed := [
 		"harm": "it changes the node's name, and the data lie in a directory of the old one, so the node starts empty",
 	},
 	{
+		"engine": "couchdb",
+		"name": "the name of the node (NODENAME)",
+		"variable": "NODENAME",
+		"prefix": "couchdb@",
+		"files": `/vm\.args$`,
+		"harm": of_another_node,
+		"instead": renaming_couchdb,
+	},
+	{
+		"engine": "couchdb",
+		"name": "COUCHDB_NODENAME",
+		"variable": "COUCHDB_NODENAME",
+		"harm": of_another_node,
+		"instead": renaming_couchdb,
+	},
+	{
+		"engine": "solr",
+		"name": "the chroot in ZK_HOST",
+		"variable": "ZK_HOST",
+		"chroot": true,
+		"harm": "its collections are not below it: it does not start, or unloads their cores, which older versions delete",
+		"instead": a_cluster_of_its_own,
+	},
+	{
+		"engine": "weaviate",
+		"name": "CLUSTER_HOSTNAME",
+		"variable": "CLUSTER_HOSTNAME",
+		"unless": ["RAFT_ENABLE_ONE_NODE_RECOVERY", "RAFT_FORCE_ONE_NODE_RECOVERY"],
+		"harm": "the shards belong to the node of the old name, and the new one does not load them",
+	},
+	{
+		"engine": "influxdb",
+		"name": "--node-id",
+		"setting": "node-id",
+		"only": "single",
+		"harm": other_prefix,
+	},
+	{
+		"engine": "influxdb",
+		"name": "INFLUXDB3_NODE_ID",
+		"variable": "INFLUXDB3_NODE_ID",
+		"only": "single",
+		"harm": other_prefix,
+	},
+	{
+		"engine": "influxdb",
+		"name": "INFLUXDB3_NODE_IDENTIFIER_PREFIX",
+		"variable": "INFLUXDB3_NODE_IDENTIFIER_PREFIX",
+		"only": "single",
+		"harm": other_prefix,
+	},
+	{
+		"engine": "consul",
+		"name": "-datacenter",
+		"setting": "datacenter",
+		"only": "several",
+		"harm": "a server of the new one does not join those of the old one",
+		"instead": "another data center is a cluster of its own, and -retry-join-wan joins the two",
+	},
+	{
 		"engine": "cassandra",
 		"name": "CASSANDRA_DC",
 		"variable": "CASSANDRA_DC",
@@ -523,6 +632,12 @@ fixed := [
 		"harm": other_file,
 	},
 ]
+
+of_another_node := "the shards of all databases belong to the node of the old name, and nobody reaches them"
+
+renaming_couchdb := "to rename it, replicate each database to a CouchDB of the new name with volumes of its own"
+
+other_prefix := "its files lie below the old one, and it starts without them"
 
 other_cluster := "below it is another cluster or none, and the brokers do not start on log directories of this one"
 

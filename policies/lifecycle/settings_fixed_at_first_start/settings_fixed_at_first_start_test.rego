@@ -213,3 +213,61 @@ test_what_is_not_known_of_vault_passes if {
 	found(file, vault("hashicorp/vault", {}, ["storage \"raft\" {}", "storage \"file\" {}"])) == set()
 	found(local(`storage "inmem" {}`), file) == set()
 }
+
+couch(env, args, files) := object.union(view("couchdb", [], env), {"containers": [object.union(view("couchdb", [], env).containers[0], {
+	"image": {"repository": "library/couchdb"},
+	"args": args,
+	"mounts": [{"source": "configMap", "mount_path": "/opt/couchdb/etc/local.d", "path": []}],
+	"files": [{"path": path, "text": ""} | some path in files],
+})]})
+
+test_couchdb_keeps_the_name_of_its_node if {
+	ini := ["/opt/couchdb/etc/local.d/a.ini"]
+	named := couch({"NODENAME": "couch-0.couch"}, [], ini)
+	some v in found(couch({}, [], ini), named)
+	startswith(v.msg, "the name of the node (NODENAME) of container db changes from \"nonode@nohost\" to \"couchdb@couch-0.couch\": the shards")
+	startswith(v.fix, "Leave out NODENAME; to rename it, replicate each database")
+	some w in found(named, couch({}, [], ini))
+	startswith(w.fix, "Keep NODENAME as it was;")
+	found(couch({}, [], []), named) == set()
+	found(couch({}, ["-name", "couchdb@a"], ini), named) == set()
+	found(couch({"ERL_FLAGS": "-name couchdb@a"}, [], ini), named) == set()
+	found(couch({}, [], array.concat(ini, ["/opt/couchdb/etc/local.d/vm.args"])), named) == set()
+	bitnami := [view("couchdb", [], {"COUCHDB_NODENAME": name}) | some name in ["couchdb@a", "couchdb@b"]]
+	count(found(bitnami[0], bitnami[1])) == 1
+}
+
+test_solr_finds_its_collections_below_a_chroot if {
+	count(found(view("solr", [], {"ZK_HOST": "zk:2181/solr"}), view("solr", [], {"ZK_HOST": "zk:2181"}))) == 1
+	found(view("solr", [], {"ZK_HOST": "zk:2181/solr"}), view("solr", [], {"ZK_HOST": "zk-0.zk:2181/solr"})) == set()
+}
+
+test_weaviate_may_be_told_to_recover if {
+	old := view("weaviate", [], {"CLUSTER_HOSTNAME": "node1"})
+	count(found(old, view("weaviate", [], {"CLUSTER_HOSTNAME": "node2"}))) == 1
+	found(old, view("weaviate", [], {"CLUSTER_HOSTNAME": "node2", "RAFT_ENABLE_ONE_NODE_RECOVERY": "true"})) == set()
+}
+
+influx(command) := object.union(view("influxdb", command, {}), {"containers": [object.union(
+	view("influxdb", command, {}).containers[0],
+	{"image_name": "influxdb:3-core"},
+)]})
+
+test_influxdb_finds_its_files_below_its_node if {
+	old := influx(["influxdb3", "serve", "--node-id=a"])
+	some v in found(old, influx(["influxdb3", "serve", "--node-id=b"]))
+	contains(v.msg, "its files lie below the old one, and it starts without them")
+	cluster := [influx(["influxdb3", "serve", "--cluster-id=c", sprintf("--node-id=%s", [id])]) | some id in ["a", "b"]]
+	found(cluster[0], cluster[1]) == set()
+}
+
+consul(args, env) := object.union(view("consul", array.concat(["agent", "-server"], args), env), {"replicas": 3})
+
+test_servers_of_consul_stay_in_their_data_center if {
+	some v in found(consul([], {}), consul(["-datacenter=eu"], {}))
+	startswith(v.msg, "-datacenter of container db changes from \"dc1\" to \"eu\"")
+	found(consul(["-datacenter=dc1"], {}), consul([], {})) == set()
+	found(consul([], {"CONSUL_LOCAL_CONFIG": "{}"}), consul(["-datacenter=eu"], {})) == set()
+	found(consul(["-config-file=/c.hcl"], {}), consul(["-datacenter=eu"], {})) == set()
+	found(object.union(consul([], {}), {"replicas": 1}), consul(["-datacenter=eu"], {})) == set()
+}

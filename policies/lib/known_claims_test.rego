@@ -16,3 +16,20 @@ test_modes_of_a_reference if {
 }
 
 test_modes_nobody_knows if not known_claims.resolved(shared)
+
+deployment(mode) := {
+	"workload": {
+		"kind": "Deployment",
+		"replicas": 2,
+		"containers": [{"name": "app", "mounts": [{"volume": "files", "mount_path": "/data", "read_only": false}]}],
+		"volumes": [{"name": "files", "source": "persistentVolumeClaim", "claim": "shared"}],
+		"claims": [shared],
+	},
+	"related": {"pvcs": [{"name": "shared", "access_modes": [mode]}]},
+}
+
+test_several_pods_share_a_claim_of_one_node if {
+	known_claims.too_many_pods with input as deployment("ReadWriteOnce")
+	not known_claims.too_many_pods with input as deployment("ReadWriteMany")
+	not known_claims.too_many_pods with input as object.union(deployment("ReadWriteOnce"), {"workload": {"replicas": 1}})
+}

@@ -6,7 +6,8 @@
 #   keep data (not only logs, caches or the files of a web server). The budget is usually applied after its workload, so
 #   at admission this only warns; among the manifests of one run the budget must be present. A budget that selects the
 #   workload's labels plus the role of a member, which Patroni and operators set at run time, counts: a second budget
-#   would block evictions of that role. If a document of the run cannot be read that may be the budget, nothing is found.
+#   would block evictions of that role. If a document of the run cannot be read that may be the budget, nothing is found;
+#   neither is it where workload-rwo-rollout-deadlock asks for one replica.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
@@ -15,7 +16,7 @@
 #   action: deny
 #   atAdmission: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
-#   inventory: {PodDisruptionBudget.policy: bundle}
+#   inventory: {PodDisruptionBudget.policy: bundle, PersistentVolumeClaim: optional}
 #   parameters:
 #     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are not checked.}
 #     role_labels:
@@ -28,6 +29,7 @@
 package stategate.availability.pdb_present
 
 import data.stategate.lib.kept_data
+import data.stategate.lib.known_claims
 
 violation contains v if {
 	input.workload.replicas >= input.parameters.min_replicas
@@ -35,6 +37,7 @@ violation contains v if {
 	count(input.related.pdbs) == 0
 	not covers_a_role
 	not may_be_there
+	not known_claims.too_many_pods
 	v := {
 		"msg": sprintf(
 			"no PodDisruptionBudget selects the pods of %s %s: draining nodes may evict all %d at once",

@@ -65,3 +65,17 @@ test_files_of_a_web_server_pass if {
 	document := object.union(request(3, []), {"workload": object.remove(server, ["engine"])})
 	found(json.remove(document, ["workload/engine"])) == set()
 }
+
+test_who_shall_be_one_needs_no_budget if {
+	sharing := {
+		"workload": {
+			"containers": [{"name": "pg", "mounts": [{"volume": "files", "mount_path": "/data", "read_only": false}]}],
+			"volumes": [{"name": "files", "source": "persistentVolumeClaim", "claim": "shared"}],
+			"claims": [{"name": "shared", "origin": "reference"}],
+		},
+		"related": {"pvcs": [{"name": "shared", "access_modes": ["ReadWriteOnce"]}]},
+	}
+	found(object.union(request(2, []), sharing)) == set()
+	voting := object.union(sharing, {"workload": {"engine": {"name": "etcd", "votes": true}}})
+	count(found(object.union(request(3, []), voting))) == 1
+}

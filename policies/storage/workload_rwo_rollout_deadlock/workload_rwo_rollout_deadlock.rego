@@ -26,14 +26,13 @@
 #   why: "such a volume serves one node or one pod: a second pod hangs, or writes over the first's files"
 package stategate.storage.workload_rwo_rollout_deadlock
 
-import data.stategate.lib.claims
 import data.stategate.lib.dumps
 import data.stategate.lib.known_claims
 import data.stategate.lib.members
 
 # One cause and one fix, however many claims it holds.
 violation contains v if {
-	count(for_one_node) > 0
+	count(known_claims.for_one_node) > 0
 	many_pods
 	v := {
 		"msg": sprintf(
@@ -46,7 +45,7 @@ violation contains v if {
 }
 
 violation contains v if {
-	count(for_one_node) > 0
+	count(known_claims.for_one_node) > 0
 	starts_a_second
 	v := {
 		"msg": sprintf("a rollout of %s starts a second pod while the first holds %s: %s", [input.workload.name, named, harm]),
@@ -58,7 +57,7 @@ violation contains v if {
 # Only for a single pod: with more, only the owner knows how many are wanted and where their data is. The null
 # removes the defaults that the API server has filled in.
 patch contains p if {
-	count(for_one_node) > 0
+	count(known_claims.for_one_node) > 0
 	starts_a_second
 	p := {"op": "add", "path": ["spec", "strategy"], "value": {"type": "Recreate", "rollingUpdate": null}}
 }
@@ -82,7 +81,7 @@ harm_to_many := "while one of them uses it, the others wait for ever" if {
 
 # Some of them admit one pod only, on whatever node.
 one_pod_only if {
-	some pvc in for_one_node
+	some pvc in known_claims.for_one_node
 	"ReadWriteOncePod" in pvc.access_modes
 }
 
@@ -113,22 +112,12 @@ others contains name if {
 	not input.workload.engine
 	not consumer.holds_data
 	object.get(consumer, "replicas", 1) > 0
-	consumer.claim in {claim.name | some claim in for_one_node}
+	consumer.claim in {claim.name | some claim in known_claims.for_one_node}
 	name := sprintf("%s %s", [consumer.kind, consumer.name])
 }
 
-for_one_node contains pvc if {
-	some claim in claims.written
-	claim.origin == "reference"
-	pvc := known_claims.resolved(claim)
-	count(pvc.access_modes) > 0
-	every mode in pvc.access_modes {
-		mode in {"ReadWriteOnce", "ReadWriteOncePod"}
-	}
-}
-
 named := concat(" and ", [sprintf("claim %s (%s)", [claim.name, concat(", ", claim.access_modes)]) |
-	some claim in for_one_node
+	some claim in known_claims.for_one_node
 ])
 
 many_pods if input.workload.replicas > 1
@@ -147,7 +136,7 @@ fixes := {
 }
 
 fix_many(kind) := text if {
-	one_store
+	known_claims.one_store
 	text := sprintf(
 		"Keep %s: fewer may lack a majority, or data. If it runs, save the data first (%s); then give each member a claim of its own, %s, and %s",
 		[all_members, dumps.with_tool(input.workload.engine.name), "by spec.volumeClaimTemplates of a new StatefulSet", dumps.back],
@@ -159,11 +148,6 @@ fix_many(kind) := text if {
 	kind == "StatefulSet"
 	not members.separate
 } else := fix_of_kind(kind)
-
-# One member alone would be what is left of a cluster.
-one_store if members.votes
-
-one_store if members.joined
 
 all_members := sprintf("all %d members", [input.workload.replicas]) if {
 	input.workload.replicas

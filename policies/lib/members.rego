@@ -4,6 +4,7 @@ package stategate.lib.members
 import data.stategate.lib.globs
 import data.stategate.lib.paths
 import data.stategate.lib.publishers
+import data.stategate.lib.versions
 
 # Nothing in sight joins the replicas, and nothing out of sight may do so: each is a store of its own.
 separate if {
@@ -481,8 +482,35 @@ raft if {
 	regex.match(`(?i)raft`, word)
 }
 
+# Elasticsearch below 7 refuses to start with the discovery settings of 7.0 and later, and 8 with those of before.
+zen if {
+	input.workload.engine.name == "elasticsearch"
+	contains(versions.software(input.workload), "elastic")
+	versions.shows_version(input.workload)
+	release := input.workload.engine.release
+	versions.below(release, "7")
+}
+
+zen if {
+	input.workload.engine.name == "elasticsearch"
+	not versions.shows_version(input.workload)
+	some container in own
+	some variable in variables(container)
+	startswith(variable.name, "discovery.zen.")
+}
+
+of_zen(name, text) := text if {
+	name == "elasticsearch"
+	zen
+}
+
 # What makes several replicas of an engine one store, as a clause.
 set_up(name) := text if {
+	text := of_zen(name, concat("", [
+		"leave discovery.type=single-node out (the nodes then need vm.max_map_count=262144 and, with security on, TLS ",
+		"between them), and ", by_zen,
+	]))
+} else := text if {
 	text := how[name]
 } else := sprintf("set up the replication of %s, best by an operator", [name])
 
@@ -552,8 +580,16 @@ how := {
 
 # How a store whose members are joined grows. Raising the number of replicas alone can split it, or add empty members.
 growth(name) := text if {
+	text := of_zen(name, by_zen)
+} else := text if {
 	text := grow[name]
 } else := "add the members one at a time, as its documentation says"
+
+by_zen := concat("", [
+	"name the headless Service in discovery.zen.ping.unicast.hosts and, in the same change, set ",
+	"discovery.zen.minimum_master_nodes to more than half of the masters (2 of 3): with less, a cut network makes two ",
+	"clusters, and one of them loses what it wrote",
+])
 
 grow := {
 	"mongodb": "add one replica at a time, and run rs.add() for each on the primary",
@@ -581,6 +617,11 @@ grow := {
 
 # How a member leaves for good, before its pod does.
 leaving(name) := text if {
+	text := of_zen(name, concat("", [
+		"exclude it from allocation (cluster.routing.allocation.exclude._name), wait until _cat/shards shows none on it, ",
+		"and keep discovery.zen.minimum_master_nodes above half of the masters that stay",
+	]))
+} else := text if {
 	text := leave[name]
 } else := "drain the member with the highest number as its documentation says"
 
@@ -612,7 +653,10 @@ leave := {
 }
 
 # What is left to do once its pod is gone.
-afterwards := object.get(after_the_pod, object.get(input.workload, ["engine", "name"], ""), "") if {
+afterwards := ", and then clear exclude._name" if {
+	zen
+	not separate
+} else := object.get(after_the_pod, object.get(input.workload, ["engine", "name"], ""), "") if {
 	not separate
 } else := ""
 

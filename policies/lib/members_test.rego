@@ -260,3 +260,40 @@ test_streams_have_members_as_well if {
 	contains(members.growth("rabbitmq"), "rabbitmq-streams add_replica")
 	contains(members.leaving("rabbitmq"), "quorum queues and streams that it alone has")
 }
+
+test_elasticsearch_before_7_is_told_of_zen if {
+	every repository in ["elasticsearch/elasticsearch", "eeacms/elastic"] {
+		sight := {"workload": {
+			"replicas": 3,
+			"engine": {"name": "elasticsearch", "container": "es", "version": "6.8", "major": 6, "release": [6, 8]},
+			"containers": [{"name": "es", "image": {"repository": repository, "tag": "6.8"}}],
+		}}
+		not contains(members.set_up("elasticsearch"), "seed_hosts") with input as sight
+		contains(members.set_up("elasticsearch"), "leave discovery.type=single-node out") with input as sight
+		contains(members.growth("elasticsearch"), "discovery.zen.minimum_master_nodes to more") with input as sight
+		not contains(members.leaving("elasticsearch"), "voting") with input as sight
+		not contains(members.afterwards, "voting") with input as sight
+	}
+}
+
+test_settings_of_zen_tell_an_old_version if {
+	sight := {"workload": {
+		"engine": {"name": "elasticsearch", "container": "es"},
+		"containers": [{
+			"name": "es",
+			"role": "main",
+			"engine": "elasticsearch",
+			"image": {"repository": "shop/search", "tag": "a1b2"},
+			"env": [{"name": "discovery.zen.ping.unicast.hosts", "value": "es"}],
+		}],
+	}}
+	contains(members.growth("elasticsearch"), "discovery.zen.ping.unicast.hosts") with input as sight
+}
+
+test_opensearch_counts_its_own_versions if {
+	sight := {"workload": {
+		"engine": {"name": "elasticsearch", "container": "os", "version": "2.19.1", "major": 2, "release": [2, 19, 1]},
+		"containers": [{"name": "os", "image": {"repository": "opensearchproject/opensearch", "tag": "2.19.1"}}],
+	}}
+	contains(members.growth("elasticsearch"), "discovery.seed_hosts") with input as sight
+}

@@ -9,13 +9,15 @@
 #   not vote pass where their environment shows it: Elasticsearch nodes without the master role, Kafka brokers without
 #   the controller role, arbiters and hidden members of MongoDB. Two members of MongoDB in Bitnami's image pass, because
 #   their arbiter is in a StatefulSet of its own. If the voters are otherwise spread over several StatefulSets, or a
-#   single member is intended, set stategate.io/quorum: "false". Several replicas that nothing joins are checked by
-#   replicas-clustered, scaling down by scale-down-guard, zero members by scale-to-zero-guard, and even numbers by
-#   replicas-odd.
+#   single member is intended, set stategate.io/quorum: "false". Elasticsearch before 7 does not count its masters itself:
+#   discovery.zen.minimum_master_nodes, set as a variable to no more than half of them, is flagged, too. Several replicas
+#   that nothing joins are checked by replicas-clustered, scaling down by scale-down-guard, zero members by
+#   scale-to-zero-guard, and even numbers by replicas-odd.
 # related_resources:
 # - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members
 # - ref: https://www.mongodb.com/docs/manual/core/replica-set-architectures/
 # - ref: https://www.rabbitmq.com/docs/clustering#node-count
+# - ref: https://www.elastic.co/guide/en/elasticsearch/reference/6.8/modules-discovery-zen.html
 # custom:
 #   severity: high
 #   action: deny
@@ -49,6 +51,29 @@ violation contains v if {
 			"For %d members, %s; if it runs alone on purpose or its voters are elsewhere, annotate it %s",
 			[input.parameters.min, growth, `stategate.io/quorum: "false"`],
 		),
+	}
+}
+
+# A minority elects a master of its own. Masters elsewhere only raise what a majority is.
+violation contains v if {
+	members.votes
+	members.zen
+	voters := input.workload.replicas
+	voters >= input.parameters.min
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	some variable in container.env
+	variable.name == "discovery.zen.minimum_master_nodes"
+	regex.match(`^[0-9]{1,4}$`, variable.value)
+	enough := floor(voters / 2) + 1
+	to_number(variable.value) < enough
+	v := {
+		"msg": sprintf(
+			"%s of %d masters of %s elect one: a cut network makes two clusters, and one of them loses what it wrote",
+			[variable.value, voters, input.workload.name],
+		),
+		"path": variable.path,
+		"fix": sprintf("Set discovery.zen.minimum_master_nodes to %d (more than half of all masters)", [enough]),
 	}
 }
 

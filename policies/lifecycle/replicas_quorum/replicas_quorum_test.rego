@@ -125,3 +125,31 @@ test_staying_and_growing_too_little_fail if {
 	count(found(update(2, 2))) == 1
 	count(found(update(1, 2))) == 1
 }
+
+elasticsearch(replicas, least, tag) := request({
+	"name": "search",
+	"replicas": replicas,
+	"engine": {
+		"name": "elasticsearch",
+		"container": "es",
+		"votes": true,
+		"version": tag,
+		"release": [to_number(part) | some part in split(tag, ".")],
+	},
+	"containers": [{
+		"name": "es",
+		"image": {"repository": "elasticsearch/elasticsearch", "tag": tag},
+		"env": [{"name": "discovery.zen.minimum_master_nodes", "value": least, "path": ["env", 0]}],
+	}],
+})
+
+test_a_minority_elects_no_master if {
+	some v in found(elasticsearch(3, "1", "6.8.23"))
+	v.msg == "1 of 3 masters of search elect one: a cut network makes two clusters, and one of them loses what it wrote"
+	v.path == ["env", 0]
+	v.fix == "Set discovery.zen.minimum_master_nodes to 2 (more than half of all masters)"
+	count(found(elasticsearch(4, "2", "6.8.23"))) == 1
+	found(elasticsearch(3, "2", "6.8.23")) == set()
+	found(elasticsearch(3, "1", "7.17.0")) == set()
+	found(elasticsearch(3, "${LEAST}", "6.8.23")) == set()
+}

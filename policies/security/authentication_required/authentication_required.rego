@@ -6,7 +6,8 @@
 #   policy looks for the variables in switches with one of the values listed there, and for the arguments in flags, also
 #   in scripts there, in containers that run a known engine. Elasticsearch from 6.8 to 7.17 is open unless its security
 #   is turned on, so there the absence of xpack.security.enabled is flagged, unless a script or a mounted configuration
-#   may set it. A variable that allows an empty password passes if a password is set as well. Switches in configuration
+#   may set it. With ReadonlyREST or Search Guard, which take the place of that security, Elasticsearch passes: what they
+#   let in is not seen. A variable that allows an empty password passes if a password is set as well. Switches in configuration
 #   files, and other stores that are open without any switch, are not detected. Caches pass. Some images read these
 #   variables only when they create their data directory: afterwards the setting has to be changed there.
 # related_resources:
@@ -15,6 +16,7 @@
 # - ref: https://www.elastic.co/docs/reference/elasticsearch/configuration-reference/security-settings
 # - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/security-settings.html
 # - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/security-minimal-setup.html
+# - ref: https://github.com/sscarduzio/elasticsearch-readonlyrest-plugin
 # custom:
 #   severity: high
 #   action: deny
@@ -62,6 +64,7 @@ violation contains v if {
 	some variable in container.env
 	globs.matches_any(input.parameters.switches[variable.name], lower(variable.value))
 	not has_password(container, variable)
+	not guarded_otherwise(container)
 	v := {
 		"msg": sprintf(
 			"%s=%s lets everybody who reaches container %s in without a password",
@@ -78,6 +81,7 @@ violation contains v if {
 	some word in settings.words(container)
 	globs.matches_any(flags, lower(word.text))
 	not shut(container)
+	not guarded_otherwise(container)
 	v := {
 		"msg": sprintf("%s lets everybody who reaches container %s in without a password", [word.text, container.name]),
 		"path": word.path,
@@ -96,6 +100,7 @@ violation contains v if {
 	some container in input.workload.containers
 	open_by_default(container)
 	not may_be_closed(container)
+	not guarded_otherwise(container)
 	v := {
 		"msg": sprintf(
 			"container %s lets everybody in without a password: before 8.0, xpack.security.enabled is false by default",
@@ -106,6 +111,28 @@ violation contains v if {
 		"fix": remedy(container, "xpack.security.enabled"),
 	}
 }
+
+# A plugin of somebody else, which needs the security of Elasticsearch turned off.
+guarded_otherwise(container) if {
+	container.engine == "elasticsearch"
+	some text in told(container)
+	regex.match(`(?i)readonly[_-]?rest|search[_-]?guard`, text)
+}
+
+told(container) := array.concat(
+	array.concat(container.command, container.args),
+	array.concat(
+		[concat("=", [variable.name, value]) |
+			some variable in container.env
+			value := object.get(variable, "value", "from elsewhere")
+			not lower(value) in {"", "0", "false", "no"}
+		],
+		array.concat(
+			[container.image.repository],
+			[concat("\n", [file.path, file.text]) | some file in object.get(container, "files", [])],
+		),
+	),
+)
 
 open_by_default(container) if {
 	container.role == "main"

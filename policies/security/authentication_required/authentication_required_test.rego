@@ -182,3 +182,18 @@ test_clients_of_etcd_get_roles_first if {
 	startswith(v.fix, "Give each client a user with a role, without which it may do nothing (etcdctl user add, role add,")
 	contains(v.fix, "then add root, run etcdctl auth enable")
 }
+
+test_a_plugin_that_guards_elasticsearch_passes if {
+	off := {"name": "xpack.security.enabled", "value": "false", "path": ["e"]}
+	every overrides in [
+		{"env": [off, {"name": "ENABLE_READONLY_REST", "value": "true"}]},
+		{"env": [off, {"name": "ES_PLUGINS", "value": "readonlyrest"}]},
+		{"env": [off, {"name": "READONLYREST_SETTINGS", "from": "secretKeyRef"}]},
+		{"env": [off], "files": [{"path": "/usr/share/elasticsearch/config/elasticsearch.yml", "text": "searchguard.ssl.http.enabled: true"}]},
+		{"env": [off], "image": {"repository": "floragunncom/sg-elasticsearch-search-guard"}},
+		{"command": ["elasticsearch-plugin", "install", "-b", "com.floragunn:search-guard-7:7.10.2-53.6.0"]},
+	] {
+		found(search([7, 10, 2], overrides)) == set()
+	}
+	count(found(search([7, 10, 2], {"env": [off, {"name": "ENABLE_READONLY_REST", "value": "false"}]}))) == 1
+}

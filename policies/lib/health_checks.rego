@@ -21,11 +21,21 @@ package stategate.lib.health_checks
 import data.stategate.lib.hosts
 
 # The port to ask: one for clients, if it is declared, or else the first.
-port(container) := min(for_clients) if {
+port(container) := 9300 if {
+	only_between_nodes(container)
+} else := min(for_clients) if {
 	for_clients := {one | some one in tcp_ports(container); one in client_ports[container.engine]}
 	count(for_clients) > 0
 } else := ports[0] if {
 	ports := tcp_ports(container)
+}
+
+# Elasticsearch before 7, told not to serve HTTP.
+only_between_nodes(container) if {
+	container.engine == "elasticsearch"
+	some variable in container.env
+	variable.name in {"http.enabled", "HTTP_ENABLE"}
+	lower(variable.value) == "false"
 }
 
 tcp_ports(container) := [one.port | some one in container.ports; object.get(one, "protocol", "TCP") == "TCP"]

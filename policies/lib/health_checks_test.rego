@@ -210,3 +210,10 @@ test_a_comment_asks_for_nothing if {
 	asking := {"kind": "exec", "command": ["sh", "-c", "rabbitmqctl cluster_status # in short"]}
 	health_checks.asks_cluster(asking, ["cluster_status"]) == "cluster_status"
 }
+
+test_a_node_without_http_is_asked_by_the_others_port if {
+	node := {"engine": "elasticsearch", "ports": [{"port": 9200}], "env": [{"name": "http.enabled", "value": "false"}]}
+	health_checks.port(node) == 9300
+	health_checks.port(object.union(node, {"ports": []})) == 9300
+	health_checks.port(object.union(node, {"env": [{"name": "http.enabled", "value": "true"}]})) == 9200
+}

@@ -6,10 +6,10 @@
 #   This policy checks what the probe shows: a host other than the pod's own (httpGet.host, or a flag or an address in a
 #   command; a host that contains a variable passes), a command or an HTTP path that checks the cluster (for etcd also
 #   /health without serializable=true, for CockroachDB /health with ready=1), or an HTTP path that only some members
-#   answer (Vault answers /v1/sys/health on a standby with an error unless told otherwise: standbyok=true). A command
-#   that only prints what the node knows of the cluster, such as nodetool status, and compares nothing with it, succeeds
-#   whatever it prints, and passes. A readiness probe may check all of that. What a script in the image checks is not
-#   visible, except for that of Bitnami's etcd, which runs etcdctl endpoint health.
+#   answer (Vault answers /v1/sys/health on a standby with an error unless told otherwise: standbyok=true; development
+#   mode has no standbys). A command that only prints what the node knows of the cluster, such as nodetool status, and
+#   compares nothing with it, succeeds whatever it prints, and passes. A readiness probe may check all of that. What a
+#   script in the image checks is not visible, except for that of Bitnami's etcd, which runs etcdctl endpoint health.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/kubernetes/kubernetes/pull/110072
@@ -187,9 +187,10 @@ role_check(_, probe) := path if {
 	split(path, "?")[0] in input.parameters.role_paths
 }
 
-# A standby answers 429 there.
+# A standby answers 429 there. A server in development mode is alone, and always unsealed.
 role_check(container, probe) := path if {
 	container.engine == "vault"
+	not input.workload.engine.volatile
 	path := probe.http_path
 	split(path, "?")[0] == "/v1/sys/health"
 	not contains(path, "standbyok")

@@ -152,6 +152,7 @@ test_health_of_vault_tells_the_role if {
 	found(gets("vault", "/v1/sys/health?standbyok=true")) == set()
 	found(gets("vault", "/v1/sys/health?standbycode=200")) == set()
 	found(gets("", "/v1/sys/health")) == set()
+	found(object.union(gets("vault", "/v1/sys/health"), {"workload": {"engine": {"volatile": true}}})) == set()
 }
 
 test_what_only_begins_like_a_cluster_command_passes if {

@@ -6,7 +6,7 @@
 #   only an init container mounts it, to change the owner of files that nobody writes. This policy looks at claim
 #   templates that no container but an init container mounts, and at claims that no container mounts at all: an init
 #   container may well copy something out of a claim. A claim that is named beside another one that is written to
-#   passes, and so does one that another workload mounts.
+#   passes, and so does one that another workload mounts; who else mounts a claim may be out of sight.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#volume-claim-templates
 # custom:
@@ -14,7 +14,9 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
-#   fix: Mount the claim at the directory that the container writes to. If it runs, copy that directory out first.
+#   fix: >-
+#     Mount the claim template at the directory that the container writes to; if it runs, copy that directory out first.
+#     Mount a claim where it is needed, or take its volume out.
 #   why: what a container writes outside of its volumes is lost when it restarts
 package stategate.storage.volume_not_mounted
 
@@ -31,10 +33,7 @@ violation contains v if {
 	not used_elsewhere(volume)
 	not one_of_several(volume)
 	v := {
-		"msg": sprintf(
-			"no container mounts %s %s%s: nothing is kept in it",
-			[what[volume.source], volume.claim, any_more(volume)],
-		),
+		"msg": message(volume),
 		"path": volume.path,
 		"fix": fix(volume),
 	}
@@ -66,6 +65,13 @@ one_of_several(volume) if {
 	not mount.read_only
 }
 
+# Who else mounts a claim with a name of its own may be out of sight.
+message(volume) := sprintf("no container mounts the claim template %s%s: nothing is kept in it", [volume.claim, any_more(volume)]) if {
+	volume.source == "volumeClaimTemplate"
+} else := sprintf("no container mounts claim %s any more: what they wrote there is out of their reach", [volume.claim]) if {
+	any_more(volume) != ""
+} else := sprintf("volume %s names claim %s, but no container mounts it", [volume.name, volume.claim])
+
 any_more(volume) := " any more" if {
 	count(mounted_before(volume)) > 0
 } else := ""
@@ -74,6 +80,8 @@ any_more(volume) := " any more" if {
 fix(volume) := sprintf("Mount it at %s again: it has what was written there", [concat(" and ", paths)]) if {
 	paths := mounted_before(volume)
 	count(paths) > 0
+} else := sprintf("Mount it where a container needs it, or take volume %s out: the claim stays", [volume.name]) if {
+	volume.source == "persistentVolumeClaim"
 } else := concat("; ", [
 	"Mount it at the directory that the container writes to",
 	"if it runs, copy that directory out first (kubectl cp), since this rollout loses it",
@@ -88,8 +96,6 @@ mounted_before(volume) := {mount.mount_path |
 	mount.volume == old.name
 	not mount.read_only
 }
-
-what := {"volumeClaimTemplate": "the claim template", "persistentVolumeClaim": "claim"}
 
 # What may use a volume. A new claim has nothing that an init container could read.
 mounting := {

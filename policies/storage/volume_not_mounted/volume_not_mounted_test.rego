@@ -34,7 +34,8 @@ test_an_init_container_may_read_a_claim if found("persistentVolumeClaim", "init"
 
 test_nobody_mounts_it if {
 	some v in found("persistentVolumeClaim", "ephemeral")
-	startswith(v.msg, "no container mounts claim data")
+	v.msg == "volume data names claim data, but no container mounts it"
+	v.fix == "Mount it where a container needs it, or take volume data out: the claim stays"
 }
 
 test_what_an_operator_makes_passes if {
@@ -68,6 +69,13 @@ test_what_was_mounted_until_now_is_mounted_again if {
 	some v in all
 	v.msg == "no container mounts the claim template data any more: nothing is kept in it"
 	v.fix == "Mount it at /data again: it has what was written there"
+	by_name := {"volumes": [{"name": "data", "source": "persistentVolumeClaim", "claim": "data", "path": []}]}
+	of_name := policy.violation with input as {
+		"workload": object.union(view([]), by_name),
+		"old_workload": object.union(view([mount]), by_name),
+	}
+	some w in of_name
+	w.msg == "no container mounts claim data any more: what they wrote there is out of their reach"
 }
 
 test_what_another_workload_keeps_there_is_kept if {

@@ -7,8 +7,9 @@
 #   whose disks belong to a zone or to a node, and Ceph RBD if the class sets topologyConstrainedPools. Of other
 #   drivers it is not known whether every node reaches their volumes, and many network storages have no zones, so they
 #   pass: add yours to zonal. If every node of your cluster reaches the disks of a listed driver, add it to
-#   topology_free; add kubernetes.io/no-provisioner if all volumes of such classes are NFS or the like, for a class
-#   does not show its volumes. If the cluster has one zone and no local disks, set single_zone. A class that allows one
+#   topology_free. Volumes of a class without a provisioner are made by hand: if those that are known are all network
+#   file systems, it passes; if none is known, except such a class by a PolicyException, for kubernetes.io/no-provisioner
+#   in topology_free would pass local disks, too. If the cluster has one zone and no local disks, set single_zone. A class that allows one
 #   zone only, by allowedTopologies or the parameter zone of the plugins that knew it, cannot pick a wrong one and
 #   passes, unless its disks belong to a node.
 # related_resources:
@@ -17,6 +18,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StorageClass.storage.k8s.io], operations: [CREATE]}
+#   inventory: {PersistentVolume: optional}
 #   parameters:
 #     zonal:
 #       type: list
@@ -63,6 +65,7 @@ violation contains v if {
 	bound_to_a_place(class)
 	not input.parameters.single_zone
 	not one_zone(class)
+	not on_the_network(class)
 	v := {
 		"msg": sprintf(
 			"StorageClass %s binds a claim to a disk before its pod is scheduled: %s",
@@ -78,14 +81,31 @@ violation contains v if {
 	}
 }
 
-# Its volumes are made by hand, and are not seen from here.
+# Its volumes are made by hand, and may not be known.
 consequence(class) := "if that is a disk of a node, the pod can never start on another one" if {
 	by_hand(class)
 } else := "in the wrong zone the pod can never start"
 
-unless_shared(class) := "; where every node reaches its volumes (NFS), list its provisioner in topology_free instead" if {
+unless_shared(class) := "; if every node reaches its volumes (NFS), except this class by a PolicyException instead" if {
 	by_hand(class)
 } else := ""
+
+# All of its volumes that are known are network file systems, which every node reaches.
+on_the_network(class) if {
+	by_hand(class)
+	own := [volume | some volume in input.related.pvs; volume.storage_class == input.workload.name]
+	count(own) > 0
+	every volume in own {
+		network_file_system(volume)
+	}
+}
+
+network_file_system(volume) if volume.source in {"azureFile", "cephfs", "glusterfs", "nfs"}
+
+network_file_system(volume) if {
+	drivers := ["*cephfs*", "*nfs*", "*smb*", "efs.csi.aws.com", "file.csi.azure.com", "filestore.csi.storage.gke.io"]
+	globs.matches_any(drivers, volume.driver)
+}
 
 by_hand(class) if class.provisioner == "kubernetes.io/no-provisioner"
 

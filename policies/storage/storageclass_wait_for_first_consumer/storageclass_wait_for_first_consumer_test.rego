@@ -28,7 +28,21 @@ test_zonal_disk_made_at_once_fails if {
 test_local_disk_made_at_once_fails if {
 	some v in found(request("kubernetes.io/no-provisioner", "Immediate", {}))
 	contains(v.msg, "if that is a disk of a node, the pod can never start on another one")
-	endswith(v.fix, "where every node reaches its volumes (NFS), list its provisioner in topology_free instead")
+	endswith(v.fix, "if every node reaches its volumes (NFS), except this class by a PolicyException instead")
+}
+
+by_hand(provisioner, volumes) := object.union(request(provisioner, "Immediate", {}), {"related": {"pvs": [one |
+	some volume in volumes
+	one := object.union({"storage_class": "fast"}, volume)
+]}})
+
+test_class_of_network_file_systems_passes if {
+	nfs := {"source": "nfs"}
+	found(by_hand("kubernetes.io/no-provisioner", [nfs, {"source": "csi", "driver": "rook-ceph.cephfs.csi.ceph.com"}])) == set()
+	count(found(by_hand("kubernetes.io/no-provisioner", [nfs, {"source": "local"}]))) == 1
+	count(found(by_hand("kubernetes.io/no-provisioner", []))) == 1
+	count(found(by_hand("kubernetes.io/no-provisioner", [{"source": "nfs", "storage_class": "other"}]))) == 1
+	count(found(by_hand("ebs.csi.aws.com", [nfs]))) == 1
 }
 
 test_drivers_that_have_no_zones_or_are_not_known_pass if {

@@ -36,6 +36,7 @@ package stategate.lifecycle.pod_management_policy
 
 import data.stategate.lib.health_checks
 import data.stategate.lib.members
+import data.stategate.lib.statefulsets
 
 violation contains v if {
 	engine := input.workload.engine
@@ -121,10 +122,7 @@ paths := {
 	"vault": ["/v1/sys/health"],
 }
 
-fix := text if {
-	input.review.operation == "UPDATE" # the field cannot be changed
-	text := sprintf(
-		"kubectl delete statefulset %s -n %s --cascade=orphan, then apply it with podManagementPolicy: Parallel",
-		[input.workload.name, input.workload.namespace],
-	)
-} else := "Set podManagementPolicy: Parallel"
+# The field cannot be changed.
+fix := sprintf("%s, then apply it with podManagementPolicy: Parallel", [statefulsets.orphan]) if {
+	input.review.operation == "UPDATE"
+} else := sprintf("Set podManagementPolicy: Parallel; if the StatefulSet exists: %s, and apply it again", [statefulsets.orphan])

@@ -52,7 +52,7 @@ test_ordered_fails if {
 	some v in found(request("CREATE", {}))
 	contains(v.msg, "the first pod of etcd waits for the others")
 	v.path == ["spec", "podManagementPolicy"]
-	v.fix == "Set podManagementPolicy: Parallel"
+	startswith(v.fix, "Set podManagementPolicy: Parallel; if the StatefulSet exists: kubectl delete statefulset etcd -n shop")
 }
 
 test_one_that_exists_is_replaced if {

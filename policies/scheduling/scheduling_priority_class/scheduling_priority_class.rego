@@ -5,8 +5,10 @@
 #   to start a pod that ranks higher, and under memory pressure the kubelet does not spare it any longer than a crawler.
 #   This policy checks workloads that run a data store. A missing class is worth a person's time only where others can
 #   preempt the data store: if a class is known that ranks above its pods, apart from Kubernetes' own (system-*), those
-#   of networks and storage, and those that never preempt, or if a binding names the classes that count (allowed). In a
-#   cluster without priority classes all pods rank alike, and one that does not exist must not be named: its pods would
+#   of networks and storage, and those that never preempt, or if a binding names the classes that count (allowed). Many
+#   products bring a class for their own controller (workflow-controller, postgres-operator-pod), which preempts hardly
+#   anything and shows no order that a data store has its place in. So a single class counts only if its name is a rank
+#   (high-priority, business-critical), and those of operators, controllers and the like never do. In a cluster without priority classes all pods rank alike, and one that does not exist must not be named: its pods would
 #   be refused. A class that the cluster assigns by default counts where it is known. Where the named class is known,
 #   its value must be at least min_value.
 # related_resources:
@@ -38,7 +40,7 @@ violation contains v if {
 
 wrong("") := text if {
 	not default_helps
-	count(above) > 0
+	ranked
 	names := concat(", ", above)
 	text := sprintf("has no priorityClassName: when room is short, pods of class %s preempt it", [names])
 } else := "has no priorityClassName: when room is short it is preempted like any batch job" if {
@@ -68,7 +70,19 @@ above contains name if {
 	class.value >= input.parameters.min_value
 	class.preemption_policy != "Never"
 	not regex.match(of_the_platform, name)
+	not regex.match(of_a_component, name)
 }
+
+# Somebody has put the workloads of this cluster into an order.
+ranked if count(above) > 1
+
+ranked if {
+	some name in above
+	regex.match(`(?i)prio|critical|high|important|medium|normal|standard|default|prod|tier|level|p[0-9]($|[-.])`, name)
+}
+
+# Classes that a product brings for a component of its own.
+of_a_component := `(^|[-.])(agent|controller|daemon|driver|exporter|operator|proxy|scheduler|server|webhook)s?([-.]|$)`
 
 # Classes of what data stores need themselves: their network and their disks.
 of_the_platform := concat("", [
@@ -80,7 +94,7 @@ fix := sprintf(
 	"Set priorityClassName in the pod template to a class for data stores that ranks no lower than %s; if there is none, make it",
 	[names],
 ) if {
-	count(above) > 0
+	ranked
 	names := concat(", ", above)
 } else := sprintf("Set priorityClassName in the pod template to one of %s that exists (kubectl get priorityclass)", [names]) if {
 	input.parameters.allowed != ["*"]

@@ -25,10 +25,10 @@ test_named_class_passes if {
 }
 
 test_no_class_fails_where_others_rank_above if {
-	some v in found(in_cluster(request(""), {"web": class(1000, false)}))
-	v.msg == "StatefulSet pg has no priorityClassName: when room is short, pods of class web preempt it"
+	some v in found(in_cluster(request(""), {"web-high": class(1000, false)}))
+	v.msg == "StatefulSet pg has no priorityClassName: when room is short, pods of class web-high preempt it"
 	v.path == ["spec", "template", "spec", "priorityClassName"]
-	contains(v.fix, "a class for data stores that ranks no lower than web; if there is none, make it")
+	contains(v.fix, "a class for data stores that ranks no lower than web-high; if there is none, make it")
 }
 
 test_no_class_passes_where_none_is_known_to_rank_above if {
@@ -40,6 +40,15 @@ test_no_class_passes_where_none_is_known_to_rank_above if {
 	found(in_cluster(request(""), {"standard": class(1000, true), "low": class(500, false)})) == set()
 }
 
+test_class_of_one_product_ranks_nothing if {
+	every name in ["workflow-controller", "postgres-operator-pod", "kafka", "high-operator"] {
+		found(in_cluster(request(""), {name: class(1000000, false)})) == set()
+	}
+	found(in_cluster(request(""), {"workflow-controller": class(9, false), "postgres-operator-pod": class(8, false)})) == set()
+	count(found(in_cluster(request(""), {"web": class(1000, false), "batch": class(10, false)}))) == 1
+	count(found(in_cluster(request(""), {"business-critical": class(1000, false)}))) == 1
+}
+
 test_no_class_fails_where_some_must_be_named if {
 	some v in found(object.union(request(""), {"parameters": {"allowed": ["data-*"]}}))
 	contains(v.msg, "has no priorityClassName: when room is short it is preempted like any batch job")
@@ -47,7 +56,7 @@ test_no_class_fails_where_some_must_be_named if {
 }
 
 test_workloads_without_a_data_store_pass if {
-	document := in_cluster(request(""), {"web": class(1000, false)})
+	document := in_cluster(request(""), {"web-high": class(1000, false)})
 	found(object.union(document, {"workload": object.remove(document.workload, ["engine"])})) != set()
 	found({
 		"workload": object.remove(document.workload, ["engine"]),
@@ -61,7 +70,7 @@ test_class_by_default_passes if {
 }
 
 test_low_default_does_not_help if {
-	count(found(in_cluster(request(""), {"standard": class(0, true), "web": class(10, false)}))) == 1
+	count(found(in_cluster(request(""), {"standard": class(0, true), "web-high": class(10, false)}))) == 1
 	count(found(in_cluster(request(""), {"standard": class(1000, false)}))) == 1
 }
 

@@ -6,7 +6,7 @@
 #   next word, also in scripts of `sh -c`, for URLs with a password, and for password=. A value with a $ comes from a
 #   variable and passes, and so do files (geth and its kin take one in --password), placeholders such as <password>, true
 #   and false. The value is never shown. Short flags such as -p have several meanings and are not checked, nor are
-#   probes, hooks and configuration files in ConfigMaps. secret-no-literal-env covers variables.
+#   probes and hooks. secret-no-literal-env covers variables and configuration files in ConfigMaps.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/

@@ -11,10 +11,15 @@
 #   emulator. The value is never shown. Add names that end like this but hold no credential, such as the name of a
 #   Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked, too. What variables take from
 #   ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests or in the inventory, and told
-#   once for each entry; at admission ConfigMaps are not known.
+#   once for each entry; at admission ConfigMaps are not known. So are files of ConfigMaps that a data store reads: the
+#   passwords of Redis (requirepass, masterauth, users, those of Sentinel), of MySQL's clients and its Galera transfers,
+#   of RabbitMQ (default_pass, ssl_options.password), of NATS, of ClickHouse's users and in Kafka's JAAS settings.
+#   Hashes pass, and so does what a variable, a script or a template fills in.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/
+# - ref: https://kubernetes.io/docs/concepts/configuration/configmap/
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/security/
 # - ref: https://developers.stellar.org/docs/networks
 #   description: The passphrases of the networks, which are no secrets.
 # - ref: https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
@@ -81,6 +86,129 @@ violation contains v if {
 		),
 	}
 }
+
+# So are its files. Several containers may mount the same one.
+violation contains v if {
+	some key in {[one.volume, one.name, one.directive] | some one in filed}
+	use := [other | some other in filed; [other.volume, other.name, other.directive] == key][0]
+	v := {
+		"msg": sprintf(
+			"%s in %s of container %s is a credential in plain text, in a ConfigMap (volume %s)",
+			[use.directive, use.file, use.container, use.volume],
+		),
+		"path": use.path,
+		"key": concat("/", key),
+		"fix": sprintf(
+			"Move file %s as it is into a Secret, and mount that in place of the ConfigMap%s; %s",
+			[use.name, or_rather(use.engine), "it has been seen, so change it later: in the store and its clients, and in the Secret"],
+		),
+	}
+}
+
+or_rather(engine) := sprintf(", or %s", [ways[engine]]) if {
+	ways[engine]
+} else := ""
+
+ways := {
+	"clickhouse": "write <password from_env=\"VARIABLE\"/>, with the variable from a Secret",
+	"nats": "write $VARIABLE (unquoted) in its place, with the variable from a Secret",
+	"redis": "the line alone into a file of a Secret, which the configuration includes (include /PATH)",
+}
+
+filed := [use |
+	some container in input.workload.containers
+	count(object.get(container, "files", [])) > 0
+	some engine in {container.engine, object.get(input.workload, ["engine", "name"], ""), cache_in(container)}
+	some form in forms[engine]
+	some file in container.files
+	regex.match(form.files, file.path)
+	regex.match(form.hint, file.text)
+	some found in regex.find_all_string_submatch_n(form.line, uncommented(engine, file), 50)
+	given := trim_suffix(found[2], ";")
+	credentials.own(given)
+	not filled_in(given)
+	some mount in container.mounts
+	mount.source in {"configMap", "projected"}
+	paths.within(file.path, mount.mount_path)
+	parts := split(file.path, "/")
+	use := {
+		"container": container.name,
+		"engine": engine,
+		"directive": regex.replace(trim_space(found[1]), `\s+`, " "),
+		"file": file.path,
+		"name": parts[count(parts) - 1],
+		"volume": mount.volume,
+		"path": mount.path,
+	}
+]
+
+# A Redis that keeps nothing counts as no data store, and has its password all the same.
+cache_in(container) := "redis" if {
+	regex.match(`(^|/)(redis|valkey|keydb)$`, container.image.repository)
+} else := ""
+
+# Of each data store, the files that it reads, a text without which there is nothing to look for, and the line: the
+# first group names the setting, the second is its value.
+forms := {
+	"redis": [
+		{
+			"files": `\.(conf|acl)$`,
+			"hint": `requirepass|masterauth`,
+			"line": `(?mi)^[ \t]*(requirepass|masterauth)[ \t]+(\S+)`,
+		},
+		{
+			"files": `\.(conf|acl)$`,
+			"hint": `(?m)^[ \t]*user[ \t]`,
+			"line": `(?m)^[ \t]*(user[ \t]+\S+)[ \t][^\n]*?>(\S+)`,
+		},
+		{
+			"files": `\.conf$`,
+			"hint": `sentinel`,
+			"line": `(?mi)^[ \t]*(sentinel[ \t]+(?:auth-pass[ \t]+\S+|sentinel-pass))[ \t]+(\S+)`,
+		},
+	],
+	"mysql": [
+		{"files": `\.cnf$`, "hint": `password`, "line": `(?m)^[ \t]*(password)[ \t]*=[ \t]*(\S+)`},
+		{
+			"files": `\.cnf$`,
+			"hint": `wsrep`,
+			"line": `(?m)^[ \t]*(wsrep[_-]sst[_-]auth)[ \t]*=[ \t]*["']?[^\s:]*:([^\s"']+)`,
+		},
+	],
+	"rabbitmq": [{
+		"files": `\.conf$`,
+		"hint": `default_pass|password`,
+		"line": `(?m)^[ \t]*(default_pass|[a-z_.]*ssl_options\.password)[ \t]*=[ \t]*(\S+)`,
+	}],
+	"nats": [{
+		"files": `\.(conf|cfg)$`,
+		"hint": `pass|token`,
+		"line": `(?m)(?:^|[{,;])[ \t]*(password|pass|token)[ \t]*[:= ][ \t]*["']?([^\s"',;}]+)`,
+	}],
+	"clickhouse": [{
+		"files": `\.xml$`,
+		"hint": `<password>`,
+		"line": `<(password)>\s*([^<\s]+)\s*</password>`,
+	}],
+	"kafka": [{
+		"files": `(\.properties|jaas\.conf)$`,
+		"hint": `password|user_`,
+		"line": `(?m)^[^#\n]*?\b(password|user_[A-Za-z0-9_-]+)[ \t]*=[ \t]*["']([^\s"';]+)`,
+	}],
+}
+
+# Where a comment may look like a line.
+uncommented(engine, file) := regex.replace(file.text, `(?s)<!--.*?-->`, "") if {
+	engine == "clickhouse"
+} else := regex.replace(file.text, `(?m)(^|\s)(#|//)[^\n]*`, "") if {
+	engine == "nats"
+} else := file.text
+
+# What a script or a tool replaces before the data store reads it.
+filled_in(value) if regex.match(`^["']?(%.*%|__.*__|@.*@|#.*#|\{.*\}|\[.*\]|[A-Z_]*PASS[A-Z_]*)["']?$`, value)
+
+# RabbitMQ's own default, which lets in nobody from elsewhere.
+filled_in(value) if value == "guest"
 
 afterwards(name) := "it encrypts data: never just replace it, rotate it as its program documents" if {
 	regex.match(`(?i)(encryption|private|secret)_?key|passphrase`, name)

@@ -192,3 +192,92 @@ test_what_a_data_store_takes_for_its_password_is_none_to_be_written if {
 }
 
 of_engine(variables, engine) := {"workload": {"containers": [object.union(container(variables), {"engine": engine})]}}
+
+file_of(engine, name, text) := {
+	"workload": {"containers": [
+		{
+			"name": "db",
+			"engine": engine,
+			"env": [],
+			"files": [{"path": concat("/", ["/etc/db", name]), "text": text}],
+			"mounts": [
+				{"mount_path": "/data", "volume": "data", "source": "volumeClaimTemplate", "path": ["m", 0]},
+				{"mount_path": "/etc/db", "volume": "conf", "source": "configMap", "path": ["m", 1]},
+			],
+		},
+		{"name": "helper", "engine": "", "env": [], "mounts": []},
+	]},
+	"parameters": {"allow_names": []},
+}
+
+in_file(engine, name, text) := violations if violations := policy.violation with input as file_of(engine, name, text)
+
+test_password_in_a_file_of_a_config_map_fails_and_is_not_shown if {
+	some v in in_file("redis", "redis.conf", "port 6379\n  requirepass hunter2\n# masterauth hunter3")
+	v.msg == "requirepass in /etc/db/redis.conf of container db is a credential in plain text, in a ConfigMap (volume conf)"
+	v.path == ["m", 1]
+	startswith(v.fix, "Move file redis.conf as it is into a Secret, and mount that in place of the ConfigMap, or the line alone")
+	not contains(json.marshal(v), "hunter")
+}
+
+test_each_data_store_has_words_of_its_own if {
+	every case in [
+		["redis", "redis.conf", "masterauth \"hunter2\""],
+		["redis", "users.acl", "user app on >hunter2 ~* +@all"],
+		["redis", "sentinel.conf", "sentinel auth-pass main hunter2"],
+		["mysql", "my.cnf", "[client]\nuser = app\npassword = hunter2"],
+		["mysql", "galera.cnf", "wsrep_sst_auth=sst:hunter2"],
+		["rabbitmq", "rabbitmq.conf", "default_user = app\ndefault_pass = hunter2"],
+		["rabbitmq", "10-tls.conf", "ssl_options.password = hunter2"],
+		["nats", "nats.conf", "authorization {\n  users = [{user: a, password: \"hunter2\"}]\n}"],
+		["nats", "nats.conf", "authorization: {token: hunter2}"],
+		["clickhouse", "users.xml", "<users><app><password>hunter2</password></app></users>"],
+		["kafka", "server.properties", "listener.name.x.sasl.jaas.config=Plain required username=\"a\" password=\"hunter2\";"],
+		["kafka", "kafka_jaas.conf", "KafkaServer {\n user_app=\"hunter2\";\n};"],
+	] {
+		[engine, name, text] := case
+		count(in_file(engine, name, text)) == 1
+		in_file("postgres", name, text) == set()
+	}
+}
+
+test_what_is_no_password_in_a_file_passes if {
+	every case in [
+		["redis", "redis.conf", "# requirepass hunter2\nmasterauth \"\"\nrequirepass ${PASSWORD}\nrename-command CONFIG \"\""],
+		["redis", "redis.conf", "requirepass %PASSWORD%\nmasterauth REDIS_PASSWORD"],
+		["redis", "users.acl", "user default off\nuser app on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~*"],
+		["redis", "start.sh", "requirepass hunter2"],
+		["mysql", "my.cnf", "[mysqld]\nvalidate_password.policy=LOW\ndefault_password_lifetime=0\npassword =\nskip-name-resolve"],
+		["rabbitmq", "rabbitmq.conf", "default_pass = guest\n# default_pass = hunter2"],
+		["nats", "nats.conf", "# users: [{user: a, password: hunter2}]\nhost: x // {a: b, token: hunter2}"],
+		["nats", "nats.conf", "password: $NATS_PASSWORD\npassword: \"$2a$11$V1qrpBt8\""],
+		["clickhouse", "users.xml", "<!-- <password>qwerty</password> --><password></password>"],
+		["kafka", "server.properties", "ssl.keystore.password=\nuser_name=a"],
+	] {
+		[engine, name, text] := case
+		in_file(engine, name, text) == set()
+	}
+}
+
+test_a_file_that_two_containers_mount_is_told_once if {
+	twice := file_of("redis", "redis.conf", "requirepass hunter2")
+	some one in twice.workload.containers
+	one.name == "db"
+	same := array.concat([object.union(one, {"name": "init", "engine": ""})], [one])
+	both := object.union(twice, {"workload": {"engine": {"name": "redis"}, "containers": same}})
+	violations := policy.violation with input as both
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "of container init")
+}
+
+test_password_of_a_cache_counts if {
+	plain := file_of("", "redis.conf", "requirepass hunter2")
+	violations := policy.violation with input as plain
+	violations == set()
+	some one in plain.workload.containers
+	one.name == "db"
+	cache := {"workload": {"containers": [object.union(one, {"image": {"repository": "library/redis"}})]}}
+	counted := policy.violation with input as object.union(plain, cache)
+	count(counted) == 1
+}

@@ -1,6 +1,7 @@
 # Which of a data store's directories are on storage that outlives the pod.
 package stategate.lib.data_dirs
 
+import data.stategate.lib.globs
 import data.stategate.lib.node_names
 import data.stategate.lib.publishers
 
@@ -106,6 +107,25 @@ scratch := concat("", [
 	`(?i)(^|[/_.-])(te?mp|run|dev|shm|logs?|caches?|conf|config|etc|certs?|tls|ssl|secrets?|scripts?|plugins?|bin)`,
 	`([/_.-]|$)`,
 ])
+
+# A Redis whose name (globs) says that it is a cache, and that nothing else shows to be more than that.
+called_a_cache(names) if {
+	input.workload.engine.name == "redis"
+	globs.matches_any(names, input.workload.name)
+	count(with_a_lasting_volume) == 0
+	not beside_another_store
+	not told_to_log
+}
+
+beside_another_store if {
+	some container in input.workload.containers
+	not container.engine in {"", "redis"}
+}
+
+told_to_log if {
+	some container in input.workload.containers
+	regex.match(`(?i)appendonly[ =]+["']?yes`, concat(" ", array.concat(container.command, container.args)))
+}
 
 # Its container copies all of it from another when it starts: a replica of Redis, as Bitnami's image is told to be one.
 copied(dir) if {

@@ -260,3 +260,24 @@ test_rabbitmq_needs_a_host_name_that_stays if {
 	}
 	startswith(data_dirs.remedy, "a claim of a StatefulSet (or a persistentVolumeClaim, with hostname: rabbitmq") with input as document
 }
+
+called(name, args, mounts) := {"workload": {
+	"name": name,
+	"engine": {"name": "redis"},
+	"containers": [{"name": "redis", "engine": "redis", "command": [], "args": args, "mounts": mounts}],
+}}
+
+test_a_redis_may_be_called_a_cache if {
+	names := ["cache", "*-cache"]
+	scratch := {"source": "emptyDir"}
+	lasting := {"source": "persistentVolumeClaim", "mount_path": "/keys"}
+	data_dirs.called_a_cache(names) with input as called("redis-cache", ["--maxmemory", "1gb"], [scratch])
+	not data_dirs.called_a_cache([]) with input as called("redis-cache", [], [])
+	not data_dirs.called_a_cache(names) with input as called("redis", [], [])
+	not data_dirs.called_a_cache(names) with input as called("redis-cache", ["--appendonly", "yes"], [])
+	not data_dirs.called_a_cache(names) with input as called("redis-cache", [], [lasting])
+	postgres := {"workload": {"engine": {"name": "postgres"}}}
+	not data_dirs.called_a_cache(names) with input as object.union(called("pg-cache", [], []), postgres)
+	queue := {"workload": {"containers": [{"name": "queue", "engine": "rabbitmq", "command": [], "args": [], "mounts": []}]}}
+	not data_dirs.called_a_cache(names) with input as object.union(called("app-cache", [], []), queue)
+}

@@ -14,8 +14,10 @@
 #   keeps no data. Neither does a volume mounted above a path that the image declares as VOLUME: containerd lays an
 #   empty volume over that path, which is deleted with the container (CRI-O does so only if configured to).
 #   volume-no-emptydir-data covers an emptyDir at the directory, volume-no-ephemeral-claim-data a generic ephemeral
-#   volume, volume-no-hostpath-data a hostPath. Two cases are not detected: an inline csi volume, which ends with its
-#   pod, and a VOLUME that hides your mount in an image that the table of images does not list.
+#   volume, volume-no-hostpath-data a hostPath. A Redis whose name says that it is a cache passes if it has no lasting
+#   volume and is not told to keep a log (cache_names; the profile regulated does not go by names). Two cases are not
+#   detected: an inline csi volume, which ends with its pod, and a VOLUME that hides your mount in an image that the
+#   table of images does not list.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
@@ -26,6 +28,12 @@
 #   severity: critical
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
+#   parameters:
+#     cache_names:
+#       type: list
+#       of: string
+#       default: [cache, "cache-*", "*-cache", "*-cache-*"]
+#       description: A Redis of such a name (globs) without a lasting volume is a cache.
 #   fix: >-
 #     If it runs, save its data first. Mount a persistent volume that holds the data directory; your own image that
 #     writes elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
@@ -38,6 +46,7 @@ import data.stategate.lib.dumps
 import data.stategate.lib.publishers
 
 violation contains v if {
+	not a_cache
 	some container in input.workload.containers
 	dirs := homeless(container.name)
 	count(dirs) > 0
@@ -49,6 +58,8 @@ violation contains v if {
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
 }
+
+a_cache if data_dirs.called_a_cache(input.parameters.cache_names)
 
 message(container, dirs, where) := text if {
 	of_another_make(container, dirs)

@@ -304,3 +304,25 @@ test_image_of_another_maker_may_use_another_directory if {
 	some beside in found(of_image("engapa/zookeeper", [nowhere("/d", "environment")], [{"source": "hostPath", "mount_path": "/x"}]))
 	startswith(beside.msg, "container db keeps its data in /d, where")
 }
+
+test_redis_that_is_called_a_cache_passes if {
+	cache := {
+		"workload": {
+			"kind": "Deployment",
+			"name": "redis-cache",
+			"engine": {"name": "redis", "container": "db", "data_dirs": [nowhere("/data", "default")]},
+			"containers": [{
+				"name": "db",
+				"engine": "redis",
+				"command": [],
+				"args": [],
+				"image": {"repository": "library/redis"},
+				"mounts": [],
+				"path": container,
+			}],
+		},
+		"parameters": {"cache_names": ["*-cache"]},
+	}
+	found(cache) == set()
+	count(found(object.union(cache, {"parameters": {"cache_names": []}}))) == 1
+}

@@ -1,17 +1,18 @@
 # METADATA
 # title: Data is not kept in an emptyDir
 # description: >-
-#   An emptyDir is deleted whenever its pod leaves the node: at every drain, upgrade, eviction and rescheduling. A
-#   data store that writes there loses everything it was trusted with. The same holds for a part of the data: an
-#   emptyDir below a persisted data directory, such as a write-ahead log on a faster disk, makes the rest unusable.
-#   Directories that a data store needs beside its data directory, such as ZooKeeper's /datalog, are checked, too.
-#   The data directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of
-#   images; with envFrom or a script that decides, the table's directory is used as long as no other volume could
-#   hold the data. Loki, Tempo, Milvus, Vault and Aerospike keep their data where their configuration file says, which
-#   may be a bucket: where it is not known, they pass. volume-data-dir-persisted covers a directory without any volume,
+#   An emptyDir is deleted whenever its pod leaves the node: at every drain, upgrade, eviction and rescheduling. A data
+#   store that writes there loses everything it was trusted with. The same holds for a part of the data: an emptyDir
+#   below a persisted data directory, such as a write-ahead log on a faster disk, makes the rest unusable. Directories
+#   that a data store needs beside its data directory, such as ZooKeeper's /datalog, are checked, too. The data
+#   directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of images; with
+#   envFrom or a script that decides, the table's directory is used as long as no other volume could hold the data.
+#   Loki, Tempo, Milvus, Vault and Aerospike keep their data where their configuration file says, which may be a bucket:
+#   where it is not known, they pass. volume-data-dir-persisted covers a directory without any volume,
 #   volume-data-dropped the update that replaces the emptyDir of a running store. A replica of Bitnami's Redis and
 #   Valkey copies its data from its primary when it starts, and passes. Declare a cache with
-#   stategate.io/data-durability: cache.
+#   stategate.io/data-durability: cache; a Redis whose name says so passes if it has no lasting volume and is not told
+#   to keep a log (cache_names; the profile regulated does not go by names).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # custom:
@@ -24,6 +25,11 @@
 #       of: string
 #       default: ["/tmp*", "/run*", "/dev/shm*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
+#     cache_names:
+#       type: list
+#       of: string
+#       default: [cache, "cache-*", "*-cache", "*-cache-*"]
+#       description: A Redis of such a name (globs) without a lasting volume is a cache.
 #   fix: >-
 #     If it runs already, save the data first: the change restarts its pods, and the emptyDir goes with them. Then use a
 #     claim instead of the emptyDir, and bring the data back; or, if the data can be rebuilt, annotate
@@ -36,6 +42,7 @@ import data.stategate.lib.dumps
 import data.stategate.lib.globs
 
 violation contains v if {
+	not a_cache
 	some mount in wiped
 	data_dirs.tells(mount, wiped)
 	some volume in input.workload.volumes
@@ -49,6 +56,8 @@ violation contains v if {
 		"fix": sprintf("%s; or, %s", [way(mount), expendable]),
 	}
 }
+
+a_cache if data_dirs.called_a_cache(input.parameters.cache_names)
 
 # What was on a lasting volume until this update is there still.
 way(mount) := ways[0] if {

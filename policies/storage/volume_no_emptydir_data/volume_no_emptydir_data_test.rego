@@ -125,3 +125,19 @@ test_what_was_on_a_claim_is_there_still if {
 	some v in found(object.union(document, {"old_workload": old}))
 	startswith(v.fix, "Mount the claim template data at /data again: the data is in it; or, if it is only a cache")
 }
+
+test_redis_that_is_called_a_cache_passes if {
+	on_scratch := mount("data", "emptyDir", "/data")
+	cache := {
+		"workload": {
+			"kind": "Deployment",
+			"name": "redis-cache",
+			"engine": {"name": "redis", "container": "db", "data_dirs": [on("/data", "default", on_scratch)]},
+			"containers": [{"name": "db", "engine": "redis", "command": [], "args": [], "mounts": [on_scratch]}],
+			"volumes": [{"name": "data", "path": ["v", 0]}],
+		},
+		"parameters": {"scratch_path_globs": [], "cache_names": ["*-cache"]},
+	}
+	found(cache) == set()
+	count(found(object.union(cache, {"parameters": {"cache_names": []}}))) == 1
+}

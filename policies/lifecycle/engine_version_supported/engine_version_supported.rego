@@ -9,10 +9,10 @@
 #   shows no version pass, and so do those that neither the data store's makers nor a known packager publish: their
 #   tags may be versions of their own.
 # related_resources:
+# - ref: https://endoflife.date/
 # - ref: https://www.postgresql.org/support/versioning/
 # - ref: https://www.mongodb.com/legal/support-policy/lifecycles
 # - ref: https://www.rabbitmq.com/release-information
-# - ref: https://endoflife.date/
 # - ref: https://github.com/etcd-io/etcd/blob/main/Documentation/postmortems/v3.5-data-inconsistency.md
 # custom:
 #   severity: medium

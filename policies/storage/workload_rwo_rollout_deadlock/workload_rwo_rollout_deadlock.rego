@@ -94,17 +94,23 @@ harm := "the second waits for the first, which is stopped only once the second i
 
 # Another workload keeps the volume on its node. Of two data stores on one claim, pvc-single-consumer tells.
 beside_others := sprintf(
-	"; %s mounts the claim, too: while one of them runs, the other waits",
-	[concat(", ", others)],
+	"; %s the claim, too: while one of them runs, %s",
+	[they_mount, one_of(others, "the other waits", "the others wait")],
 ) if {
 	count(others) > 0
 	one_pod_only
 } else := sprintf(
-	"; %s mounts the claim, too, so keep both on one node (podAffinity by kubernetes.io/hostname), or make it ReadWriteMany",
-	[concat(", ", others)],
+	"; %s the claim, too, so keep %s on one node (podAffinity by kubernetes.io/hostname), or make it ReadWriteMany",
+	[they_mount, one_of(others, "both", "all")],
 ) if {
 	count(others) > 0
 } else := ""
+
+they_mount := sprintf("%s %s", [concat(" and ", others), one_of(others, "mounts", "mount")])
+
+one_of(all, one, _) := one if count(all) == 1
+
+one_of(all, _, several) := several if count(all) > 1
 
 others contains name if {
 	some consumer in input.related.consumers

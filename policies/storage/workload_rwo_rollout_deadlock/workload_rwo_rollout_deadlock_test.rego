@@ -126,6 +126,12 @@ test_another_workload_keeps_the_volume if {
 	]}})
 	some v in found(document)
 	contains(v.fix, "; Deployment web mounts the claim, too, so keep both on one node")
+	two := object.union(document, {"related": {"consumers": [
+		{"claim": "uploads", "kind": "Deployment", "name": "web"},
+		{"claim": "uploads", "kind": "Deployment", "name": "worker"},
+	]}})
+	some w in found(two)
+	contains(w.fix, "; Deployment web and Deployment worker mount the claim, too, so keep all on one node")
 }
 
 test_claim_for_one_pod_admits_no_other_on_the_same_node if {

@@ -119,7 +119,6 @@ import data.stategate.lib.globs
 import data.stategate.lib.kept_data
 import data.stategate.lib.publishers
 import data.stategate.lib.settings
-import data.stategate.lib.versions
 
 declared := input.workload.backup.methods
 
@@ -313,23 +312,8 @@ excluded_by(_, container) if {
 	variable.value in {"mariadb", "mssql", "mysql", "oracle", "postgres"}
 }
 
-# A Redis that is told to write neither dump nor log is no data store, and its volume holds nothing of it.
-excluded_by(_, container) if {
-	regex.match(`(^|/)(redis|valkey|keydb)[^/]*$`, container.image.repository)
-	without_dumps(container)
-}
-
-without_dumps(container) if {
-	some told in array.concat(settings.given(container), settings.in_files(container, `\.conf$`))
-	told.name == "save"
-	told.value == ""
-}
-
-without_dumps(container) if {
-	some variable in container.env
-	regex.match(`^(REDIS|VALKEY)_RDB_POLICY_DISABLED$`, variable.name)
-	variable.value in {"yes", "true"}
-}
+# A Redis without dump and log, a node of Elasticsearch that only forwards, an arbiter.
+excluded_by(_, container) if container.keeps_nothing
 
 fleeting if {
 	a_redis
@@ -358,7 +342,7 @@ fleeting if {
 	}
 }
 
-# What is told no role has all of them, and an empty list is one from 8.2 on.
+# The same by the roles themselves.
 fleeting if {
 	input.workload.engine.name == "elasticsearch"
 	some container in input.workload.containers
@@ -369,21 +353,11 @@ fleeting if {
 		[given.value | some given in settings.given(container); given.name in {"node.roles", "enode.roles"}],
 	)
 	count(told) == 1
-	forwards_only(told[0])
-}
-
-forwards_only(list) if {
-	list != ""
-	every role in split(replace(list, " ", ""), ",") {
-		regex.match(`^(ingest|ml|remote_cluster_client|transform)$`, role)
+	roles := {role | some role in split(regex.replace(told[0], `[\s"'\[\]]`, ""), ",")}
+	count(roles & {"master", "cluster_manager"}) > 0
+	every role in roles {
+		not startswith(role, "data")
 	}
-}
-
-forwards_only(list) if {
-	list == "[]"
-	release := input.workload.engine.release
-	versions.software(input.workload) == "elasticsearch"
-	not versions.below(release, "8.2")
 }
 
 keeping contains container if {

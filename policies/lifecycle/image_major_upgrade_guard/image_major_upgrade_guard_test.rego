@@ -510,3 +510,11 @@ test_scylla_goes_through_each_release if {
 	some v in found(request(of("scylla", "scylladb/scylla", [6, 0, 4], {}), of("scylla", "scylladb/scylla", [6, 2, 0], {})))
 	contains(v.fix, "the vendor's guide")
 }
+
+test_tags_with_the_same_number_may_be_other_products if {
+	some v in replaced(
+		of("postgres", "timescale/timescaledb", [16], {}),
+		of("postgres", "library/postgres", [16], {}),
+	)
+	contains(v.msg, "loads timescaledb, which this image lacks")
+}

@@ -1,11 +1,11 @@
 # METADATA
 # title: No credentials on command lines
 # description: >-
-#   A credential in command or args is as public as the manifest; it also shows in the process list of the node and
-#   in every `kubectl describe`. This policy looks for the flags in secret_flags with a value, joined by = or as the
-#   next word, also in scripts of `sh -c`, for URLs with a password, and for password=. A value with a $ comes from a
-#   variable and passes, and so do files (geth and its kin take one in --password), placeholders such as <password>, true
-#   and false. The value is never shown. Short flags such as -p have several meanings and are not checked, nor are
+#   A credential in command or args is as public as the manifest; it also shows in the process list of the node and in
+#   every `kubectl describe`. This policy looks for the flags in secret_flags with a value, joined by = or as the next
+#   word, also in scripts of `sh -c`, for URLs with a password, and for password=. A value with a $ comes from a
+#   variable and passes, and so do files (geth and its kin take one in --password), placeholders such as <password>,
+#   true and false. The value is never shown. Short flags such as -p have several meanings and are not checked, nor are
 #   probes and hooks. secret-no-literal-env covers variables and configuration files in ConfigMaps.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/

@@ -9,9 +9,9 @@
 #   not vote pass where their environment shows it: Elasticsearch nodes without the master role, Kafka brokers without
 #   the controller role, arbiters and hidden members of MongoDB. Two members of MongoDB in Bitnami's image pass, because
 #   their arbiter is in a StatefulSet of its own. If the voters are otherwise spread over several StatefulSets, or a
-#   single member is intended, set stategate.io/quorum: "false". Elasticsearch before 7 does not count its masters itself:
-#   discovery.zen.minimum_master_nodes, set as a variable to no more than half of them, is flagged, too. Several replicas
-#   that nothing joins are checked by replicas-clustered, scaling down by scale-down-guard, zero members by
+#   single member is intended, set stategate.io/quorum: "false". Elasticsearch before 7 does not count its masters
+#   itself: discovery.zen.minimum_master_nodes, set as a variable to no more than half of them, is flagged, too. Several
+#   replicas that nothing joins are checked by replicas-clustered, scaling down by scale-down-guard, zero members by
 #   scale-to-zero-guard, and even numbers by replicas-odd.
 # related_resources:
 # - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members

@@ -8,9 +8,10 @@
 #   of networks and storage, and those that never preempt, or if a binding names the classes that count (allowed). Many
 #   products bring a class for their own controller (workflow-controller, postgres-operator-pod), which preempts hardly
 #   anything and shows no order that a data store has its place in. So a single class counts only if its name is a rank
-#   (high-priority, business-critical), and those of operators, controllers and the like never do. In a cluster without priority classes all pods rank alike, and one that does not exist must not be named: its pods would
-#   be refused. A class that the cluster assigns by default counts where it is known. Where the named class is known,
-#   its value must be at least min_value.
+#   (high-priority, business-critical), and those of operators, controllers and the like never do. In a cluster without
+#   priority classes all pods rank alike, and one that does not exist must not be named: its pods would be refused. A
+#   class that the cluster assigns by default counts where it is known. Where the named class is known, its value must
+#   be at least min_value.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
@@ -82,7 +83,7 @@ ranked if {
 }
 
 # Classes that a product brings for a component of its own.
-of_a_component := `(^|[-.])(agent|controller|daemon|driver|exporter|operator|proxy|scheduler|server|webhook)s?([-.]|$)`
+of_a_component := `(^|[-.])(agent|controller|daemon|driver|exporter|operator|proxy|scheduler|webhook)s?([-.]|$)`
 
 # Classes of what data stores need themselves: their network and their disks.
 of_the_platform := concat("", [

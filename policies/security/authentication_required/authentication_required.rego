@@ -6,10 +6,10 @@
 #   policy looks for the variables in switches with one of the values listed there, and for the arguments in flags, also
 #   in scripts there, in containers that run a known engine. Elasticsearch from 6.8 to 7.17 is open unless its security
 #   is turned on, so there the absence of xpack.security.enabled is flagged, unless a script or a mounted configuration
-#   may set it. With ReadonlyREST or Search Guard, which take the place of that security, Elasticsearch passes: what they
-#   let in is not seen. A variable that allows an empty password passes if a password is set as well. Switches in configuration
-#   files, and other stores that are open without any switch, are not detected. Caches pass. Some images read these
-#   variables only when they create their data directory: afterwards the setting has to be changed there.
+#   may set it. With ReadonlyREST or Search Guard, which take the place of that security, Elasticsearch passes: what
+#   they let in is not seen. A variable that allows an empty password passes if a password is set as well. Switches in
+#   configuration files, and other stores that are open without any switch, are not detected. Caches pass. Some images
+#   read these variables only when they create their data directory: afterwards the setting has to be changed there.
 # related_resources:
 # - ref: https://hub.docker.com/_/postgres
 # - ref: https://www.postgresql.org/docs/current/auth-trust.html

@@ -1,17 +1,17 @@
 # METADATA
 # title: Volumes are created where their pods are scheduled
 # description: >-
-#   With volumeBindingMode Immediate, which is the default, the disk is created as soon as the claim is: in a zone
-#   that is picked without knowing where the pod can run. A zonal disk in the wrong zone leaves its pod
-#   unschedulable, and the way out is to delete the claim, data included. This policy checks the drivers in zonal,
-#   whose disks belong to a zone or to a node, and Ceph RBD if the class sets topologyConstrainedPools. Of other
-#   drivers it is not known whether every node reaches their volumes, and many network storages have no zones, so they
-#   pass: add yours to zonal. If every node of your cluster reaches the disks of a listed driver, add it to
-#   topology_free. Volumes of a class without a provisioner are made by hand: if those that are known are all network
-#   file systems, it passes; if none is known, except such a class by a PolicyException, for kubernetes.io/no-provisioner
-#   in topology_free would pass local disks, too. If the cluster has one zone and no local disks, set single_zone. A class that allows one
-#   zone only, by allowedTopologies or the parameter zone of the plugins that knew it, cannot pick a wrong one and
-#   passes, unless its disks belong to a node.
+#   With volumeBindingMode Immediate, which is the default, the disk is created as soon as the claim is: in a zone that
+#   is picked without knowing where the pod can run. A zonal disk in the wrong zone leaves its pod unschedulable, and
+#   the way out is to delete the claim, data included. This policy checks the drivers in zonal, whose disks belong to a
+#   zone or to a node, and Ceph RBD if the class sets topologyConstrainedPools. Of other drivers it is not known whether
+#   every node reaches their volumes, and many network storages have no zones, so they pass: add yours to zonal. If
+#   every node of your cluster reaches the disks of a listed driver, add it to topology_free. Volumes of a class without
+#   a provisioner are made by hand: if those that are known are all network file systems, it passes; if none is known,
+#   except such a class by a PolicyException, for kubernetes.io/no-provisioner in topology_free would pass local disks,
+#   too. If the cluster has one zone and no local disks, set single_zone. A class that allows one zone only, by
+#   allowedTopologies or the parameter zone of the plugins that knew it, cannot pick a wrong one and passes, unless its
+#   disks belong to a node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
 # custom:

@@ -66,7 +66,10 @@ one_of_several(volume) if {
 }
 
 # Who else mounts a claim with a name of its own may be out of sight.
-message(volume) := sprintf("no container mounts the claim template %s%s: nothing is kept in it", [volume.claim, any_more(volume)]) if {
+message(volume) := sprintf(
+	"no container mounts the claim template %s%s: nothing is kept in it",
+	[volume.claim, any_more(volume)],
+) if {
 	volume.source == "volumeClaimTemplate"
 } else := sprintf("no container mounts claim %s any more: what they wrote there is out of their reach", [volume.claim]) if {
 	any_more(volume) != ""

@@ -27,7 +27,7 @@
 #   fix: >-
 #     Add members one at a time, as the data store wants them to join, up to three. If it runs alone on purpose, or its
 #     voters are elsewhere, annotate it with stategate.io/quorum: "false".
-#   why: "with fewer than three members, every restart of a member is an outage"
+#   why: only a majority of three or more members survives the loss of one, and stays one store
 package stategate.lifecycle.replicas_quorum
 
 import data.stategate.lib.members

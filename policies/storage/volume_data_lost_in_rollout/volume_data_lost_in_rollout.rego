@@ -9,7 +9,8 @@
 #   Secret or a configuration file decides where the data is, and while no pod is replaced (updateStrategy OnDelete, a
 #   partition, a paused Deployment). Of workloads that run no known store, it tells that another claim, another part of
 #   it, or a volume that goes with the pod takes the place of the one that held their files. Files are compared with
-#   their previous version (`--old`). Declare a cache with stategate.io/data-durability: cache.
+#   their previous version (`--old`). Declare a cache with stategate.io/data-durability: cache; the rollout of a Redis
+#   whose name says so passes (cache_names; the profile regulated does not go by names).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
@@ -18,6 +19,12 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [UPDATE, DELETE]}
 #   ratchet: false
+#   parameters:
+#     cache_names:
+#       type: list
+#       of: string
+#       default: [cache, "cache-*", "*-cache", "*-cache-*"]
+#       description: A Redis of such a name (globs) without a lasting volume is a cache.
 #   fix: >-
 #     Save the data before you apply this, and bring them back afterwards; better, mount a lasting volume at the data
 #     directory in the same update. For a mere cache, annotate stategate.io/data-durability: cache.
@@ -32,6 +39,7 @@ import data.stategate.lib.pod_data
 
 violation contains v if {
 	rolled_out
+	not a_cache
 	pod_data.no_copies
 	places := {pod_data.told[pod_data.kept_in(old)] | some old in pod_data.at_stake; stays(old)} | memory
 	count(places) > 0
@@ -48,6 +56,8 @@ violation contains v if {
 		),
 	}
 }
+
+a_cache if data_dirs.called_a_cache(input.parameters.cache_names)
 
 # By each of its data stores whose data goes.
 saved := concat("; ", {dumps.save_of(old.container) | some old in pod_data.at_stake}) if {

@@ -167,3 +167,14 @@ test_a_claim_may_go_without_anything_in_its_place if {
 	# It is there, and volume-not-mounted tells of it.
 	found(object.union(document, {"workload": {"containers": [bare]}})) == set()
 }
+
+test_rollout_of_a_redis_that_is_called_a_cache_passes if {
+	redis := {
+		"name": "redis-cache",
+		"engine": {"name": "redis"},
+		"containers": [{"name": "db", "engine": "redis", "image": {"repository": "library/redis"}, "env": [], "command": [], "args": []}],
+	}
+	document := object.union(update(scratch, scratch), {"workload": redis, "old_workload": redis})
+	found(object.union(document, {"parameters": {"cache_names": ["*-cache"]}})) == set()
+	count(found(object.union(document, {"parameters": {"cache_names": []}}))) == 1
+}

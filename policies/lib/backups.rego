@@ -188,6 +188,30 @@ pretences contains pretence if {
 	some job in input.related.backup_jobs
 	fits(job)
 	reaches(job)
+	job.suspended
+	pretence := {
+		"why": sprintf("CronJob \"%s\" is suspended", [job.name]),
+		"fix": sprintf("Set spec.suspend: false in CronJob \"%s\"", [job.name]),
+	}
+}
+
+pretences contains pretence if {
+	some job in input.related.backup_jobs
+	fits(job)
+	reaches(job)
+	not job.suspended
+	job.never
+	pretence := {
+		"why": sprintf("CronJob \"%s\" never runs%s", [job.name, written(job)]),
+		"fix": sprintf("Give CronJob \"%s\" a schedule that comes due, such as @daily", [job.name]),
+	}
+}
+
+pretences contains pretence if {
+	some job in input.related.backup_jobs
+	fits(job)
+	reaches(job)
+	not dormant(job)
 	job.transient
 	pretence := {
 		"why": sprintf("what CronJob \"%s\" dumps stays in its own pod, and goes with it", [job.name]),
@@ -199,6 +223,7 @@ pretences contains pretence if {
 	some job in input.related.backup_jobs
 	fits(job)
 	reaches(job)
+	not dormant(job)
 	not job.transient
 	job.definitions_only
 	pretence := {
@@ -206,6 +231,10 @@ pretences contains pretence if {
 		"fix": sprintf("Let CronJob \"%s\" dump the data, too (no --schema-only, --globals-only or --no-data)", [job.name]),
 	}
 }
+
+dormant(job) if job.suspended
+
+dormant(job) if job.never
 
 written(schedule) := sprintf(" (%s)", [schedule.schedule]) if {
 	schedule.schedule != ""
@@ -245,6 +274,7 @@ by_job if {
 	some job in input.related.backup_jobs
 	fits(job)
 	reaches(job)
+	not dormant(job)
 	not job.transient
 	not job.definitions_only
 }
@@ -265,6 +295,14 @@ reaches(job) if not job.visible
 reaches(job) if {
 	some word in job.words
 	word in own_names
+}
+
+# Of a claim that a template makes: data-pg-0.
+reaches(job) if {
+	some word in job.words
+	some claim in input.workload.claims
+	claim.origin == "template"
+	startswith(word, sprintf("%s-%s-", [claim.name, input.workload.name]))
 }
 
 own_names := ({input.workload.name, sprintf("%s-0", [input.workload.name])} | of_services) | of_claims

@@ -50,6 +50,9 @@ test_what_looks_like_a_backup_is_named if {
 	pretences({"backup_schedules": [excluding]}) == {"Schedule nightly leaves the volumes out"}
 	dump := {"name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true}
 	pretences({"backup_jobs": [dump]}) == set()
+	pretences({"backup_jobs": [object.union(dump, {"suspended": true, "never": true})]}) == {"CronJob \"dump\" is suspended"}
+	pretences({"backup_jobs": [object.union(dump, {"never": true, "schedule": "0 0 31 2 *"})]}) == {"CronJob \"dump\" never runs (0 0 31 2 *)"}
+	pretences({"backup_jobs": [object.union(dump, {"suspended": true, "transient": true})]}) == {"CronJob \"dump\" is suspended"}
 	pretences({"backup_jobs": [object.union(dump, {"transient": true})]}) == {concat("", [
 		"what CronJob \"dump\" dumps stays in its own pod, ",
 		"and goes with it",
@@ -81,7 +84,7 @@ test_a_dump_of_another_store_does_not if {
 }
 
 test_a_dump_that_does_not_last_does_not if {
-	every lost in ["transient", "definitions_only"] {
+	every lost in ["transient", "definitions_only", "suspended", "never"] {
 		job := {"programs": ["pg_dump"], "words": ["pg"], "visible": true, lost: true}
 		not backups.by_job with input as {"workload": workload, "related": {"backup_jobs": [job]}}
 	}
@@ -202,5 +205,14 @@ test_pods_that_velero_leaves_out_have_no_backup if {
 	every text in ["", "data"] {
 		said := {"labels": {}, "annotations": {"backup.velero.io/backup-volumes-excludes": text}}
 		backups.by_schedule with input as of_pods(said, {})
+	}
+}
+
+test_claim_of_a_template_is_named_by_its_pod if {
+	templated := object.union(workload, {"claims": [{"name": "data", "origin": "template"}]})
+	every answer in [["data-pg-0", 1], ["data-crm-0", 0]] {
+		job := {"programs": ["volumesnapshot"], "words": [answer[0]], "visible": true}
+		found := {true | backups.by_job with input as {"workload": templated, "related": {"backup_jobs": [job]}}}
+		count(found) == answer[1]
 	}
 }

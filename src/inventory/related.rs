@@ -59,7 +59,8 @@ pub struct Related {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvcs: Option<Vec<RelatedClaim>>,
     /// The volumes bound to these claims or, for a PersistentVolumeClaim, to the claim itself; for a
-    /// PersistentVolume, the others that are the same volume to its CSI driver.
+    /// PersistentVolume, the others that are the same volume to its CSI driver; for a StorageClass, those of the class
+    /// (of very many, a thousand).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvs: Option<Vec<Arc<VolumeRecord>>>,
     /// For a PersistentVolumeClaim that names no volume: the volumes that no claim has, of its class (without one, if it

@@ -15,7 +15,7 @@ use super::related::Subject;
 use super::selected::{self, Selection, selected};
 use super::store::{Namespace, State};
 use crate::admission::{GroupKind, ObjectRef};
-use crate::workload::view::Strings;
+use crate::workload::view::{Claim, Strings};
 
 /// A PodDisruptionBudget that selects the subject's pods.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -195,6 +195,8 @@ pub fn priorities(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<
 
 /// A namespace may have very many jobs.
 const MOST_JOBS: usize = 100;
+/// Pods of a StatefulSet whose claims a job may name.
+const MOST_PODS: i64 = 16;
 
 /// What is known, and what other directories of the run hold: what makes backups is often kept apart.
 fn with_elsewhere(state: &State) -> impl Iterator<Item = &State> {
@@ -218,7 +220,13 @@ fn names_around(state: &State, subject: &Subject<'_>) -> BTreeSet<String> {
     let workload = subject.workload;
     let namespaces = with_elsewhere(state).filter_map(|state| own(state, subject));
     let services = namespaces.flat_map(|namespace| namespace.services.keys().cloned());
-    let claims = workload.claims.iter().map(|claim| claim.name.clone());
+    let pods = 0..workload.replicas.unwrap_or(1).clamp(1, MOST_PODS);
+    let of_pods = |claim: &Claim| -> Vec<String> {
+        let name = |pod| format!("{}-{}-{pod}", claim.name, workload.name);
+        let is_template = claim.origin == "template";
+        pods.clone().filter(|_| is_template).map(name).chain([claim.name.clone()]).collect()
+    };
+    let claims = workload.claims.iter().flat_map(of_pods);
     let own = [workload.name.clone(), format!("{}-0", workload.name)];
     let names = own.into_iter().chain(workload.service_name.clone()).chain(services).chain(claims);
     names.map(|name| name.to_ascii_lowercase()).collect()

@@ -305,6 +305,8 @@ fn owns(subject: &Subject<'_>, claim: &ClaimRecord) -> bool {
     claim.owners.iter().any(|(kind, name)| *kind == subject.kind && *name == subject.workload.name)
 }
 
+/// The most volumes that a class is told of.
+const MOST_VOLUMES: usize = 1_000;
 /// The most volumes that a claim is told of that it may be bound to.
 const MOST_FREE: usize = 20;
 
@@ -333,6 +335,10 @@ pub fn volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
         let same = handle(volume).and_then(|handle| cluster.handles.get(&handle));
         let others = same.into_iter().flatten().filter(|name| **name != subject.workload.name);
         return others.filter_map(|name| cluster.volumes.get(name)).cloned().collect();
+    }
+    if subject.workload.storage_class.is_some() {
+        let of_class = |volume: &&Arc<VolumeRecord>| volume.volume.storage_class == subject.workload.name;
+        return cluster.volumes.values().filter(of_class).take(MOST_VOLUMES).cloned().collect();
     }
     let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
     let own = own.map(|claim| (claim.volume_name.clone(), claim.name.clone()));

@@ -10,10 +10,10 @@ use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 
 use super::PolicySet;
 use crate::admission::{GroupKind, ReviewScope};
-use crate::workload::{BACKUP_WORDS, HOOKS};
 use crate::workload::declared::SELF_CLASSIFYING;
 use crate::workload::engines::EngineRow;
 use crate::workload::projection::{ClassRule, Projection};
+use crate::workload::{BACKUP_WORDS, HOOKS};
 
 /// Who is part of the cluster and is never asked about: `policies/lib/requesters.rego` exempts the same users where a policy
 /// asks somebody to confirm, so that what is judged does not depend on who judges. Other service accounts of

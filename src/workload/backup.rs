@@ -26,6 +26,7 @@ pub fn backup(annotations: &Strings) -> Backup {
             .filter(|method| !method.is_empty())
             .collect(),
         schedule: get("backup-schedule").map(|text| schedule(text, path("backup-schedule"))),
+        suspended: false,
         retention_seconds,
         rpo_seconds,
         errors,

@@ -236,9 +236,8 @@ impl Engines {
 
     /// Whether a container's image is one of an engine that is told to keep no data.
     pub(super) fn keeps_nothing(&self, container: &Container) -> bool {
-        self.by_image(container).is_some_and(|row| {
-            row.is_idle(container, &row.configured(container, CommandLine::of(container)))
-        })
+        self.by_image(container)
+            .is_some_and(|row| row.is_idle(container, &row.configured(container, CommandLine::of(container))))
     }
 
     /// The row that likely describes a container whose image is in no row.

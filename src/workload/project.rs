@@ -107,6 +107,8 @@ fn read(
     if let Some(node) = projection.schedule.as_ref().map(|keys| root.at(&keys.0)) {
         workload.backup.schedule = node.string().map(|text| schedule(&text, node.path));
     }
+    let suspended = projection.suspended.as_ref().and_then(|keys| root.at(&keys.0).boolean());
+    workload.backup.suspended = suspended.unwrap_or(false);
     workload.claims = match &projection.claims {
         None => Vec::new(),
         Some(Claims::Object) => vec![storage::claim(root, "object", workload.name.clone())],

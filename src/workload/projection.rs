@@ -139,6 +139,8 @@ pub struct Projection {
     pub deadline: Option<Keys>,
     /// Path of the times at which the object starts its pods, in the form of cron.
     pub schedule: Option<Keys>,
+    /// Path of a switch that keeps the object from starting any.
+    pub suspended: Option<Keys>,
     /// Path of the workload's own label selector.
     pub selector: Option<Keys>,
     /// The claims.

@@ -232,7 +232,13 @@ fn the_class_follows_the_shape_and_annotations_lower_it_only_where_they_may() {
         json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name},
             "spec": {"template": {"spec": {"containers": [container]}}}})
     };
-    assert_eq!(class(&task("j", json!({"name": "c", "image": "alpine", "args": ["-c", "PG_DUMP x | aws s3 cp - s3://b"]}))), "backup");
+    assert_eq!(
+        class(&task(
+            "j",
+            json!({"name": "c", "image": "alpine", "args": ["-c", "PG_DUMP x | aws s3 cp - s3://b"]})
+        )),
+        "backup"
+    );
     assert_eq!(class(&task("nightly-backup", json!({"name": "c", "image": "app"}))), "backup");
     assert_eq!(class(&task("j", json!({"name": "c", "image": "app"}))), "none");
 

@@ -69,6 +69,12 @@ pub struct BackupJobRecord {
     pub transient: bool,
     /// Whether all that it dumps are definitions, without the data.
     pub definitions_only: bool,
+    /// Whether it is suspended.
+    pub suspended: bool,
+    /// Whether its schedule cannot be read, or never comes due.
+    pub never: bool,
+    /// When it runs, as written.
+    pub schedule: String,
 }
 
 /// Programs that make a backup of a data store or of its files.
@@ -123,6 +129,10 @@ const MANIFOLD: [&str; 12] = [
 ];
 const SAYS_SO: [&str; 8] =
     ["--rdb", "backup", "bgsave", "dump", "save", "snapshot", "export", "util.dumpinstance"];
+
+/// What a job makes with kubectl.
+const SNAPSHOT: &str = "volumesnapshot";
+const CREATING: [&str; 3] = ["apply", "create", "replace"];
 
 /// What is kept of a job at most.
 const WORDS: usize = 300;
@@ -279,6 +289,10 @@ impl BackupJobRecord {
         let runs = |program: &&str| words.contains(*program) && (says_so || !MANIFOLD.contains(program));
         let mut programs: BTreeSet<String> =
             PROGRAMS.iter().filter(|program| runs(program)).map(ToString::to_string).collect();
+        // The object is in the script.
+        if words.contains(SNAPSHOT) && CREATING.iter().any(|word| words.contains(*word)) {
+            programs.insert(SNAPSHOT.to_owned());
+        }
         let hints = |text: &str| ["backup", "dump"].iter().any(|hint| text.contains(hint));
         if programs.is_empty()
             && (hints(&view.name) || view.containers.iter().any(|container| hints(&container.image_name)))
@@ -292,11 +306,15 @@ impl BackupJobRecord {
             let read = dumps::scripts(container).all(|script| script.is_some());
             literal && read && !container.env_from && !from_image
         };
+        let schedule = view.backup.schedule.as_ref();
         (!programs.is_empty()).then(|| Self {
             name: view.name.clone(),
             namespace: view.namespace.clone(),
             transient: dumps::go_with_the_pod(view),
             definitions_only: dumps::are_definitions(view),
+            suspended: view.backup.suspended,
+            never: schedule.is_some_and(|schedule| schedule.max_gap_seconds.is_none()),
+            schedule: schedule.map(|schedule| schedule.text.clone()).unwrap_or_default(),
             programs,
             visible: view.containers.iter().all(visible) && words.len() < WORDS,
             words,

@@ -13,6 +13,9 @@ pub struct Backup {
     /// The declared backup schedule; of a CronJob, whatever it runs, its own schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<BackupSchedule>,
+    /// Of a CronJob, whether it is suspended; left out if not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
     /// How long a backup is kept, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_seconds: Option<i64>,

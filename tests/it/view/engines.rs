@@ -127,7 +127,10 @@ fn a_store_that_is_told_to_keep_nothing_says_so() {
         container["name"] = json!("c");
         view(&statefulset(container, json!({})))["containers"][0]["keeps_nothing"].clone()
     };
-    assert_eq!(says(json!({"image": "elasticsearch:8", "args": ["elasticsearch", "-Enode.roles=ingest"]})), true);
+    assert_eq!(
+        says(json!({"image": "elasticsearch:8", "args": ["elasticsearch", "-Enode.roles=ingest"]})),
+        true
+    );
     assert_eq!(says(json!({"image": "redis:7", "args": ["redis-server", "--save", ""]})), true);
     assert_eq!(says(json!({"image": "redis:7", "command": ["sleep", "1d"]})), Value::Null, "a client");
     assert_eq!(says(json!({"image": "redis:7"})), Value::Null);

@@ -387,7 +387,8 @@ fn files_of_config_maps_are_read() {
         dir("loki", "/srv/chunks argument", false)
     );
     // The write-ahead log and the index are beside the chunks.
-    let around = "common: {path_prefix: /srv/loki, storage: {filesystem: {chunks_directory: /srv/loki/chunks}}}\n";
+    let around =
+        "common: {path_prefix: /srv/loki, storage: {filesystem: {chunks_directory: /srv/loki/chunks}}}\n";
     assert_eq!(loki(around), dir("loki", "/srv/loki argument", false));
     // What is in a bucket is in no directory.
     let bucket = "common: {path_prefix: /srv/loki, storage: {s3: {bucketnames: b}}}\n";

@@ -88,12 +88,12 @@ const MOST_VOLUMES: usize = 40;
 const MOST_CONTAINERS: usize = 10;
 const MOST_PORTS: usize = 10;
 const MOST_VARIABLES: usize = 30;
-const MOST_WORDS: usize = 10;
+const MOST_WORDS: usize = 5;
 const LONGEST_IMAGE: usize = 200;
 /// A label of DNS, as names of containers are.
 const LONGEST_NAME: usize = 63;
 /// A word of a command line, which may be a script.
-const LONGEST_WORD: usize = 500;
+const LONGEST_WORD: usize = 200;
 /// The longest regular expression over images, in bytes. An API server charges a match with a tenth of the text's length
 /// times a quarter of the expression's, and gives up an expression at 1,000,000: two lists of containers in two objects
 /// then take two fifths of that for images and names. Without a condition everything is sent.
@@ -168,9 +168,10 @@ impl Holder {
         // Of a task, which a hook and a backup are.
         let own = match self.is_a_task {
             true => format!(
-                "{} || has(o.metadata) && {}",
+                "{} || has(o.metadata) && ({} || {})",
                 annotated("o", SELF_CLASSIFYING.iter().chain(&HOOKS)),
-                backup_words("o.metadata.name")
+                backup_words("o.metadata.name"),
+                backup_words("o.metadata.generateName")
             ),
             false => annotated("o", SELF_CLASSIFYING.iter()),
         };

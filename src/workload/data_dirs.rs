@@ -154,11 +154,14 @@ impl Reading<'_> {
         self.around(&values).map_or(values, |around| vec![Some(around)])
     }
 
-    /// The directory around the only one, in which the engine keeps more.
+    /// The directory around the only one, in which the engine keeps more, unless that has a volume of its own.
     fn around(&self, given: &[Option<&str>]) -> Option<&str> {
         let &[Some(only)] = given else { return None };
         let all = self.commands().flat_map(|words| values(words, &self.row.around, &self.row.options));
-        all.filter_map(|(_, value)| value).last().filter(|around| covers(around, only))
+        let around = all.filter_map(|(_, value)| value).last()?;
+        let apart = |mount: &Mount| covers(&mount.mount_path, only) && !covers(&mount.mount_path, around);
+        let is_around = around != "/" && covers(around, only);
+        (is_around && !self.container.mounts.iter().any(apart)).then_some(around)
     }
 
     fn also(&self, row: &AlsoDirs) -> Vec<DataDir> {

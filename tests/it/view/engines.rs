@@ -291,6 +291,7 @@ fn clients_out_of_an_engines_image_are_no_engines() {
         ("solr:9", json!(["/opt/solr/prometheus-exporter/bin/solr-exporter", "-z", "zk:2181"])),
         ("clickhouse/clickhouse-server:23", json!(["clickhouse-copier", "--config", "/c.xml"])),
         ("minio/minio", json!(["minio", "gateway", "s3", "https://s3.example"])),
+        ("minio/minio", json!(["gateway", "gcs"])),
     ] {
         assert_eq!(engine(json!({"image": image, "command": command})), "", "{command}");
     }

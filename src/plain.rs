@@ -62,17 +62,23 @@ enum Breaks {
     Spelled,
 }
 
+/// Whether a byte is a character that is never spelled out.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b':' && byte != b'#'
+}
+
 fn spelled(text: &str, breaks: Breaks) -> Cow<'_, str> {
-    // Nearly all texts.
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b':' && byte != b'#') {
-        return Cow::Borrowed(text);
-    }
     let kept = breaks == Breaks::Kept;
     let mut out = String::new();
-    // What has been written so far.
-    let (mut done, mut at_start) = (0, kept);
-    for (at, c) in text.char_indices() {
-        let rest = text.get(at..).unwrap_or_default();
+    // What has been written so far, and where the next look begins.
+    let (mut done, mut from, mut at_start) = (0, 0, kept);
+    let left = |from: usize| text.get(from..).unwrap_or_default();
+    while let Some(skipped) = left(from).bytes().position(|byte| !is_plain(byte)) {
+        at_start = at_start && left(from).bytes().take(skipped).all(|byte| byte == b' ');
+        let at = from + skipped;
+        let rest = left(at);
+        let Some(c) = rest.chars().next() else { break };
+        from = at + c.len_utf8();
         let harmless = match c {
             '\n' | '\t' => kept,
             '\r' if kept && rest.starts_with("\r\n") => {
@@ -90,14 +96,14 @@ fn spelled(text: &str, breaks: Breaks) -> Cow<'_, str> {
                 ':' | '#' => out.extend(c.escape_unicode()),
                 c => out.extend(c.escape_default()),
             }
-            done = at + c.len_utf8();
+            done = from;
         }
         at_start = kept && (c == '\n' || (at_start && c.is_whitespace()));
     }
     if done == 0 {
         return Cow::Borrowed(text);
     }
-    out.push_str(text.get(done..).unwrap_or_default());
+    out.push_str(left(done));
     Cow::Owned(out)
 }
 

@@ -76,16 +76,21 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
 /// The mutating webhook refuses nothing because of a failure, so it warns of those that would refuse, too.
 pub fn warnings(decision: &Decision, mode: ReviewMode) -> Vec<String> {
     let told = decision.findings.iter().filter(|finding| finding.action == Action::Warn);
-    let (earlier, news): (Vec<&Finding>, Vec<&Finding>) = told.partition(|finding| finding.pre_existing);
-    let findings = news.into_iter().map(|finding| {
+    let (earlier, told): (Vec<&Finding>, Vec<&Finding>) = told.partition(|finding| finding.pre_existing);
+    let news = told.len();
+    let findings = told.into_iter().map(|finding| {
         let binding = finding.binding.as_ref().map(|binding| format!("; binding: {binding}"));
         let text = format!("{}: {}; fix: {}", finding.policy, finding.message, finding.fix);
         one_line(&text, &binding.unwrap_or_default())
     });
-    let failures = decision
+    let failures: Vec<&Failure> = decision
         .failures
         .iter()
         .filter(|failure| failure.on_failure == OnFailure::Warn || !mode.validates())
+        .collect();
+    let total = news + failures.len() + decision.notes.len() + usize::from(!earlier.is_empty());
+    let failures = failures
+        .into_iter()
         .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.cause));
     let others = failures.chain(decision.notes.iter().cloned()).map(|text| one_line(&text, ""));
     // Whoever changes something else has read them before.
@@ -95,12 +100,11 @@ pub fn warnings(decision: &Decision, mode: ReviewMode) -> Vec<String> {
         count => Some(format!("{count} earlier findings, which this change leaves as they are")),
     };
     let before = before.map(|before| format!("{before}: `stategate check` on the manifest shows them"));
-    fit(findings.chain(others).chain(before).collect())
+    fit(findings.chain(others).chain(before), total)
 }
 
-/// Cuts warnings to what the API server shows, and reports how many are omitted.
-fn fit(warnings: Vec<String>) -> Vec<String> {
-    let total = warnings.len();
+/// Cuts so many warnings to what the API server shows, and reports how many are omitted.
+fn fit(warnings: impl Iterator<Item = String>, total: usize) -> Vec<String> {
     let mut left = WARNINGS_LIMIT - WARNING_LIMIT;
     let mut shown = Vec::new();
     for warning in warnings {
@@ -117,6 +121,9 @@ fn fit(warnings: Vec<String>) -> Vec<String> {
 /// One line that fits. What is too long is cut before its end.
 fn one_line(text: &str, end: &str) -> String {
     let line = |text: &str| {
+        if is_line(text) {
+            return plain::line(text).into_owned();
+        }
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         plain::line(&words).into_owned()
     };
@@ -126,8 +133,19 @@ fn one_line(text: &str, end: &str) -> String {
     cut(&text, room) + &end
 }
 
+/// Whether a text has nothing between its words but single spaces, as nearly all have.
+fn is_line(text: &str) -> bool {
+    let mut before = b' ';
+    let fits = |byte| {
+        let twice = byte == b' ' && before == b' ';
+        before = byte;
+        matches!(byte, b' '..=b'~') && !twice
+    };
+    text.bytes().all(fits) && before != b' '
+}
+
 fn cut(text: &str, limit: usize) -> String {
-    match text.chars().count() <= limit {
+    match text.len() <= limit || text.chars().count() <= limit {
         true => text.to_owned(),
         false => text.chars().take(limit - 1).chain(['…']).collect(),
     }

@@ -222,6 +222,9 @@ pub const OBJECT_UNREADABLE: &str = "object-unreadable";
 /// Makes text safe to display, since users control names and values in objects: one line of limited length.
 pub fn shown(text: &str) -> String {
     const LIMIT: usize = 1000;
+    if text.len() <= LIMIT && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return plain::line(text).into_owned();
+    }
     let mut cut: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).take(LIMIT).collect();
     if text.chars().nth(LIMIT).is_some() {
         cut.push('…');

@@ -109,22 +109,50 @@ scratch := concat("", [
 ])
 
 # A Redis whose name (globs) says that it is a cache, and that nothing else shows to be more than that.
-called_a_cache(names) if {
-	input.workload.engine.name == "redis"
-	globs.matches_any(names, input.workload.name)
-	count(with_a_lasting_volume) == 0
-	not beside_another_store
-	not told_to_log
+called_a_cache(workload, names) if {
+	workload.engine.name == "redis"
+	name := workload.name
+	globs.matches_any(names, name)
+	count([mount | some container in workload.containers; some mount in container.mounts; persisted({"mount": mount})]) == 0
+	every container in workload.containers {
+		container.engine in {"", "redis"}
+		not told_to_log(container)
+	}
 }
 
-beside_another_store if {
-	some container in input.workload.containers
-	not container.engine in {"", "redis"}
+# By its command line, a variable that goes to it, or a file.
+told_to_log(container) if {
+	text := concat(" ", array.concat(
+		array.concat(container.command, container.args),
+		[variable.value | some variable in object.get(container, "env", []); variable.value],
+	))
+	contains(lower(text), "appendonly")
+	regex.match(`(?i)appendonly["']?[\s=]+["']?yes`, text)
 }
 
-told_to_log if {
-	some container in input.workload.containers
-	regex.match(`(?i)appendonly[ =]+["']?yes`, concat(" ", array.concat(container.command, container.args)))
+told_to_log(container) if {
+	some file in container.files
+	contains(lower(file.text), "appendonly")
+	regex.match(`(?mi)^[^#\n]*appendonly["']?[ \t=]+["']?yes`, file.text)
+}
+
+# Bitnami's switch. What is out of sight may hold it, or the flags that the images of redis-stack and Valkey add.
+told_to_log(container) if {
+	some variable in container.env
+	regex.match(`^(REDIS|VALKEY)_(AOF_ENABLED|ARGS|EXTRA_FLAGS)$`, variable.name)
+	switched_on(variable)
+}
+
+told_to_log(container) if {
+	container.engine == "redis"
+	container.env_from
+}
+
+switched_on(variable) if not variable.value
+
+switched_on(variable) if {
+	endswith(variable.name, "AOF_ENABLED")
+	lower(variable.value) in {"yes", "true", "1"}
 }
 
 # Its container copies all of it from another when it starts: a replica of Redis, as Bitnami's image is told to be one.

@@ -261,23 +261,53 @@ test_rabbitmq_needs_a_host_name_that_stays if {
 	startswith(data_dirs.remedy, "a claim of a StatefulSet (or a persistentVolumeClaim, with hostname: rabbitmq") with input as document
 }
 
-called(name, args, mounts) := {"workload": {
+cache_names := ["cache", "*-cache"]
+
+called(name, args, mounts) := {
 	"name": name,
 	"engine": {"name": "redis"},
 	"containers": [{"name": "redis", "engine": "redis", "command": [], "args": args, "mounts": mounts}],
-}}
+}
 
 test_a_redis_may_be_called_a_cache if {
-	names := ["cache", "*-cache"]
 	scratch := {"source": "emptyDir"}
 	lasting := {"source": "persistentVolumeClaim", "mount_path": "/keys"}
-	data_dirs.called_a_cache(names) with input as called("redis-cache", ["--maxmemory", "1gb"], [scratch])
-	not data_dirs.called_a_cache([]) with input as called("redis-cache", [], [])
-	not data_dirs.called_a_cache(names) with input as called("redis", [], [])
-	not data_dirs.called_a_cache(names) with input as called("redis-cache", ["--appendonly", "yes"], [])
-	not data_dirs.called_a_cache(names) with input as called("redis-cache", [], [lasting])
-	postgres := {"workload": {"engine": {"name": "postgres"}}}
-	not data_dirs.called_a_cache(names) with input as object.union(called("pg-cache", [], []), postgres)
-	queue := {"workload": {"containers": [{"name": "queue", "engine": "rabbitmq", "command": [], "args": [], "mounts": []}]}}
-	not data_dirs.called_a_cache(names) with input as object.union(called("app-cache", [], []), queue)
+	data_dirs.called_a_cache(called("redis-cache", ["--maxmemory", "1gb"], [scratch]), cache_names)
+	not data_dirs.called_a_cache(called("redis-cache", [], []), [])
+	not data_dirs.called_a_cache(called("redis", [], []), cache_names)
+	not data_dirs.called_a_cache(called("redis-cache", ["--appendonly", "yes"], []), cache_names)
+	not data_dirs.called_a_cache(called("redis-cache", [], [lasting]), cache_names)
+	postgres := {"engine": {"name": "postgres"}}
+	not data_dirs.called_a_cache(object.union(called("pg-cache", [], []), postgres), cache_names)
+	queue := {"containers": [{"name": "queue", "engine": "rabbitmq", "command": [], "args": [], "mounts": []}]}
+	not data_dirs.called_a_cache(object.union(called("app-cache", [], []), queue), cache_names)
+}
+
+with_settings(overrides) := object.union(workload, {"containers": containers}) if {
+	workload := called("redis-cache", [], [])
+	containers := [object.union(container, overrides) | some container in workload.containers]
+}
+
+conf(text) := {"files": [{"path": "/etc/redis/redis.conf", "text": text}]}
+
+test_a_redis_that_keeps_a_log_is_no_cache if {
+	every told in [
+		conf("maxmemory 1gb\nappendonly yes\n"),
+		{"env": [{"name": "REDIS_AOF_ENABLED", "value": "yes"}]},
+		{"env": [{"name": "VALKEY_AOF_ENABLED", "from": "configMapKeyRef"}]},
+		{"env": [{"name": "REDIS_ARGS", "value": "--appendonly yes"}]},
+		{"env": [{"name": "REDIS_ARGS", "from": "secretKeyRef"}]},
+		{"env_from": true},
+	] {
+		workload := with_settings(told)
+		not data_dirs.called_a_cache(workload, cache_names)
+	}
+	every told in [
+		conf("# not: appendonly yes\nappendonly no\n"),
+		{"env": [{"name": "REDIS_AOF_ENABLED", "value": "no"}, {"name": "REDIS_PASSWORD", "from": "secretKeyRef"}]},
+		{"env": [{"name": "REDIS_ARGS", "value": "--maxmemory 1gb"}], "env_from": false},
+	] {
+		workload := with_settings(told)
+		data_dirs.called_a_cache(workload, cache_names)
+	}
 }

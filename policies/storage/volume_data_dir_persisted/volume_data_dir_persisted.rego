@@ -59,7 +59,7 @@ violation contains v if {
 	}
 }
 
-a_cache if data_dirs.called_a_cache(input.parameters.cache_names)
+a_cache if data_dirs.called_a_cache(input.workload, input.parameters.cache_names)
 
 message(container, dirs, where) := text if {
 	of_another_make(container, dirs)

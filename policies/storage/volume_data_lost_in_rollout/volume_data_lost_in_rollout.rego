@@ -10,7 +10,8 @@
 #   partition, a paused Deployment). Of workloads that run no known store, it tells that another claim, another part of
 #   it, or a volume that goes with the pod takes the place of the one that held their files. Files are compared with
 #   their previous version (`--old`). Declare a cache with stategate.io/data-durability: cache; the rollout of a Redis
-#   whose name says so passes (cache_names; the profile regulated does not go by names).
+#   whose name says so passes unless it is or was told to keep a log (cache_names; the profile regulated does not go by
+#   names).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
@@ -57,7 +58,12 @@ violation contains v if {
 	}
 }
 
-a_cache if data_dirs.called_a_cache(input.parameters.cache_names)
+# What is lost is what the old pods keep.
+a_cache if {
+	names := input.parameters.cache_names
+	data_dirs.called_a_cache(input.old_workload, names)
+	data_dirs.called_a_cache(input.workload, names)
+}
 
 # By each of its data stores whose data goes.
 saved := concat("; ", {dumps.save_of(old.container) | some old in pod_data.at_stake}) if {

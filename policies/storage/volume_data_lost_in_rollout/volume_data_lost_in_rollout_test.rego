@@ -177,4 +177,7 @@ test_rollout_of_a_redis_that_is_called_a_cache_passes if {
 	document := object.union(update(scratch, scratch), {"workload": redis, "old_workload": redis})
 	found(object.union(document, {"parameters": {"cache_names": ["*-cache"]}})) == set()
 	count(found(object.union(document, {"parameters": {"cache_names": []}}))) == 1
+	log := [object.union(container, {"args": ["--appendonly", "yes"]}) | some container in redis.containers]
+	with_log := object.union(document, {"old_workload": {"containers": log}})
+	count(found(object.union(with_log, {"parameters": {"cache_names": ["*-cache"]}}))) == 1
 }

@@ -57,7 +57,7 @@ violation contains v if {
 	}
 }
 
-a_cache if data_dirs.called_a_cache(input.parameters.cache_names)
+a_cache if data_dirs.called_a_cache(input.workload, input.parameters.cache_names)
 
 # What was on a lasting volume until this update is there still.
 way(mount) := ways[0] if {

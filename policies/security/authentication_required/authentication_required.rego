@@ -6,10 +6,11 @@
 #   policy looks for the variables in switches with one of the values listed there, and for the arguments in flags, also
 #   in scripts there, in containers that run a known engine. Elasticsearch from 6.8 to 7.17 is open unless its security
 #   is turned on, so there the absence of xpack.security.enabled is flagged, unless a script or a mounted configuration
-#   may set it. With ReadonlyREST or Search Guard, which take the place of that security, Elasticsearch passes: what
-#   they let in is not seen. A variable that allows an empty password passes if a password is set as well. Switches in
-#   configuration files, and other stores that are open without any switch, are not detected. Caches pass. Some images
-#   read these variables only when they create their data directory: afterwards the setting has to be changed there.
+#   may set it. ReadonlyREST or Search Guard may take the place of that security: Elasticsearch passes if its image, a
+#   command that installs the plugin, or a setting of it shows one that is not turned off. What they let in is not seen.
+#   A variable that allows an empty password passes if a password is set as well. Switches in configuration files, and
+#   other stores that are open without any switch, are not detected. Caches pass. Some images read these variables only
+#   when they create their data directory: afterwards the setting has to be changed there.
 # related_resources:
 # - ref: https://hub.docker.com/_/postgres
 # - ref: https://www.postgresql.org/docs/current/auth-trust.html
@@ -115,24 +116,55 @@ violation contains v if {
 # A plugin of somebody else, which needs the security of Elasticsearch turned off.
 guarded_otherwise(container) if {
 	container.engine == "elasticsearch"
-	some text in told(container)
-	regex.match(`(?i)readonly[_-]?rest|search[_-]?guard`, text)
+	has_a_guard(container)
+	every setting in of_guards(container) {
+		not turns_off(setting)
+	}
 }
 
-told(container) := array.concat(
-	array.concat(container.command, container.args),
-	array.concat(
-		[concat("=", [variable.name, value]) |
+has_a_guard(container) if {
+	image := container.image
+	regex.match(guards, image.repository)
+}
+
+has_a_guard(container) if {
+	text := concat(" ", array.concat(container.command, container.args))
+	contains(text, "install")
+	regex.match(concat("", [`(?im)^[^#\n]*plugin["']?\s+install\s[^#;&|\n]*`, guards]), text)
+}
+
+# Without the plugin, Elasticsearch does not know its settings, and does not start.
+has_a_guard(container) if count(of_guards(container)) > 0
+
+guards := `(readonly[_-]?rest|search[_-]?guard)`
+
+# A variable without a value is skipped.
+of_guards(container) := [setting |
+	some setting in array.concat(
+		[{"name": variable.name, "value": value} |
 			some variable in container.env
 			value := object.get(variable, "value", "from elsewhere")
-			not lower(value) in {"", "0", "false", "no"}
+			value != ""
 		],
 		array.concat(
-			[container.image.repository],
-			[concat("\n", [file.path, file.text]) | some file in object.get(container, "files", [])],
+			[{"name": trim_prefix(given.name, "e"), "value": given.value} | some given in settings.given(container)],
+			[{"name": trim_right(line.name, ":"), "value": line.value} |
+				some line in settings.in_files(container, `/(elasticsearch|readonlyrest)\.ya?ml$`)
+			],
 		),
-	),
-)
+	)
+	regex.match(`^(searchguard\.|readonlyrest(\.|$))`, setting.name)
+]
+
+turns_off(setting) if {
+	endswith(setting.name, ".disabled")
+	lower(setting.value) != "false"
+}
+
+turns_off(setting) if {
+	endswith(setting.name, ".enable")
+	lower(setting.value) == "false"
+}
 
 open_by_default(container) if {
 	container.role == "main"

@@ -186,14 +186,34 @@ test_clients_of_etcd_get_roles_first if {
 test_a_plugin_that_guards_elasticsearch_passes if {
 	off := {"name": "xpack.security.enabled", "value": "false", "path": ["e"]}
 	every overrides in [
-		{"env": [off, {"name": "ENABLE_READONLY_REST", "value": "true"}]},
-		{"env": [off, {"name": "ES_PLUGINS", "value": "readonlyrest"}]},
-		{"env": [off, {"name": "READONLYREST_SETTINGS", "from": "secretKeyRef"}]},
-		{"env": [off], "files": [{"path": "/usr/share/elasticsearch/config/elasticsearch.yml", "text": "searchguard.ssl.http.enabled: true"}]},
+		{"env": [off, {"name": "searchguard.ssl.transport.pemkey_filepath", "value": "key.pem"}]},
+		{"env": [off, {"name": "searchguard.disabled", "value": "false"}]},
+		object.union({"env": [off]}, configured("searchguard.ssl.http.enabled: true")),
+		object.union({"env": [off]}, configured("readonlyrest:\n  access_control_rules: []")),
 		{"env": [off], "image": {"repository": "floragunncom/sg-elasticsearch-search-guard"}},
+		{"env": [off], "args": ["elasticsearch", "-Esearchguard.ssl.http.enabled=true"]},
 		{"command": ["elasticsearch-plugin", "install", "-b", "com.floragunn:search-guard-7:7.10.2-53.6.0"]},
 	] {
 		found(search([7, 10, 2], overrides)) == set()
 	}
-	count(found(search([7, 10, 2], {"env": [off, {"name": "ENABLE_READONLY_REST", "value": "false"}]}))) == 1
+}
+
+configured(text) := {
+	"mounts": [{"mount_path": "/usr/share/elasticsearch/config/elasticsearch.yml", "path": ["m"]}],
+	"files": [{"path": "/usr/share/elasticsearch/config/elasticsearch.yml", "text": text}],
+}
+
+test_a_plugin_that_is_only_named_or_turned_off_guards_nothing if {
+	off := {"name": "xpack.security.enabled", "value": "false", "path": ["e"]}
+	every overrides in [
+		{"env": [off, {"name": "node.name", "value": "searchguard-demo"}]},
+		{"env": [off, {"name": "searchguard.disabled", "value": "true"}]},
+		{"env": [off, {"name": "searchguard.ssl.http.enabled", "value": ""}]},
+		object.union({"env": [off]}, configured("# we do not use search-guard here")),
+		object.union({"env": [off]}, configured("searchguard.ssl.http.enabled: true\nsearchguard.disabled: true")),
+		object.union({"env": [off]}, configured("readonlyrest.enable: false")),
+		{"env": [off], "args": ["# elasticsearch-plugin install search-guard-7\nelasticsearch"]},
+	] {
+		count(found(search([7, 10, 2], overrides))) == 1
+	}
 }

@@ -98,8 +98,23 @@ volatile(container) if {
 	dumps_nothing(container)
 }
 
-# Undefined if something decides that the manifest does not show; "no" for NO ONE.
+# "no" for NO ONE. Undefined if a script decides between servers.
 follows(container) := primary if {
+	not between_primaries(container)
+	primary := primary_of(container)
+}
+
+between_primaries(container) if {
+	line := text(container)
+	regex.match(`(?i)(replicaof|slaveof)`, line)
+	regex.match(branch, line)
+}
+
+# `$(NAME)` is a variable.
+branch := `\b(if|case|for|while)\b|&&|\|\||\$\([^)]*[^A-Za-z0-9_)]`
+
+# Undefined if something decides that the manifest does not show.
+primary_of(container) := primary if {
 	said := regex.find_all_string_submatch_n(`(?i)--(?:replicaof|slaveof)[ =]+["']?([^\s"']+)`, text(container), -1)
 	count(said) > 0
 	primary := lower(said[count(said) - 1][1])
@@ -216,6 +231,7 @@ client := "valkey-cli" if {
 appendonly(container) := value if {
 	said := regex.find_all_string_submatch_n(`(?i)--appendonly[ =]+["']?(yes|no)`, text(container), -1)
 	count(said) > 0
+	not between_logs(container, said)
 	value := lower(said[count(said) - 1][1])
 } else := value if {
 	file := file_of(container)
@@ -230,6 +246,19 @@ appendonly(container) := value if {
 } else := "no" if {
 	unconfigured(container)
 	plain(container)
+}
+
+# A script decides between servers that are not all told the same.
+between_logs(container, said) if {
+	line := text(container)
+	regex.match(branch, line)
+	count({lower(value[1]) | some value in said}) > 1
+}
+
+between_logs(container, said) if {
+	line := text(container)
+	regex.match(branch, line)
+	count(said) < count(regex.find_n(`(redis|valkey|keydb)-server\s`, line, -1))
 }
 
 # All that it is told is on the command line.

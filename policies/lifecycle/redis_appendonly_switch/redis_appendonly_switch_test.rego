@@ -224,3 +224,16 @@ test_a_confirmed_replica_passes if {
 	said := {"workload": {"annotations": {"stategate.io/confirm-replicaof": "alone->other.db"}}}
 	found(object.union(document, said)) == set()
 }
+
+test_a_script_that_decides_between_servers_is_not_read_as_one if {
+	alone := ["exec redis-server --appendonly yes"]
+	by_name := "if [ $(hostname) = x-0 ]; then redis-server --appendonly yes; else redis-server --appendonly yes --replicaof m 6379; fi"
+	every script in [by_name, "[ -e /first ] && exec redis-server --appendonly yes; exec redis-server --appendonly yes --replicaof m 6379"] {
+		found(update("library/redis", alone, [script])) == set()
+	}
+	count(found(update("library/redis", ["--requirepass", "$(PASSWORD)"], ["--requirepass", "$(PASSWORD)", "--replicaof", "m", "6379"]))) == 1
+	off := ["--appendonly", "no"]
+	count(found(update("library/redis", off, [by_name]))) == 1
+	found(update("library/redis", off, ["if [ -e /log ]; then redis-server --appendonly yes; else redis-server --appendonly no; fi"])) == set()
+	found(update("library/redis", off, ["if [ -e /log ]; then redis-server --appendonly yes; else redis-server ; fi"])) == set()
+}

@@ -223,6 +223,7 @@ out_of_the_file_system := concat(" ", [
 
 on_one_drive if {
 	count(input.old_workload.engine.data_dirs) == 1
+	object.get(input.old_workload, "replicas", 1) <= 1
 	every container in input.old_workload.containers {
 		not of_several_drives(container)
 	}
@@ -237,6 +238,31 @@ of_several_drives(container) if {
 	some text in said
 	regex.match(`\.\.\.|\sgateway\s`, concat("", [" ", text, " "]))
 }
+
+# Drives one by one (server /a /b), or one that is an address, which only a distributed MinIO takes.
+of_several_drives(container) if {
+	some words in served(container)
+	drives := regex.find_n(`\s["']?(/|https?://)`, regex.replace(words, value_of_a_flag, ""), -1)
+	several(drives)
+}
+
+several(drives) if count(drives) > 1
+
+several(drives) if {
+	some drive in drives
+	endswith(drive, "://")
+}
+
+# Some flags have no value.
+value_of_a_flag := `\s--?(quiet|anonymous|json|(no-)?compat|[A-Za-z-]+[=\s]\s*[^\s]+)`
+
+served(container) := array.concat(
+	[said[1] |
+		text := replace(concat(" ", array.concat(container.command, container.args)), "\\\n", " ")
+		some said in regex.find_all_string_submatch_n(`(?:^|\s)server((?:[^\S\n]+[^\s;&|<>]+)+)`, text, -1)
+	],
+	[sprintf(" %s", [variable.value]) | some variable in container.env; variable.name == "MINIO_VOLUMES"],
+)
 
 of_several_drives(container) if {
 	some variable in container.env

@@ -458,6 +458,29 @@ test_minio_on_several_drives_passes if {
 	with_last({"args": ["server"], "env": [{"name": "MINIO_VOLUMES", "value": "http://minio-{0...3}/data"}]}) == set()
 	with_last({"env": [{"name": "MINIO_DISTRIBUTED_MODE_ENABLED", "value": "yes"}]}) == set()
 	count(with_last({"env": [{"name": "MINIO_DISTRIBUTED_MODE_ENABLED", "value": "no"}]})) == 1
+	every args in [
+		["server", "http://minio-0/data", "http://minio-1/data"],
+		["server", "--quiet", "/a", "/b"],
+		["exec minio server --address :9000 \\\n  /a /b"],
+	] {
+		with_last({"args": args}) == set()
+	}
+	with_last({"args": ["server"], "env": [{"name": "MINIO_VOLUMES", "value": "/a /b"}]}) == set()
+	old := object.union(minio("RELEASE.2021-11-24T23-19-33Z", {}), {"replicas": 4})
+	found(request(old, minio("RELEASE.2024-09-13T20-26-02Z", {}))) == set()
+}
+
+test_flags_and_redirections_of_minio_are_no_drives if {
+	every args in [
+		["server", "/data", "--console-address", ":9001"],
+		["server", "--certs-dir", "/certs", "/data"],
+		["server", "--certs-dir=/certs", "/data"],
+		["minio server /data > /tmp/log"],
+		["minio server /data\ncat /a /b"],
+	] {
+		count(with_last({"args": args})) == 1
+	}
+	count(with_last({"env": [{"name": "MINIO_SERVER_URL", "value": "https://s3.example.com"}]})) == 1
 }
 
 to_eight(overrides) := found(request(of_elastic([7, 17, 24], overrides), of_elastic([8, 15, 1], overrides)))

@@ -76,6 +76,8 @@ keep(was, row) := sprintf("Keep %s as it was", [row.variable]) if {
 	was.path
 } else := sprintf("Leave out %s", [row.variable]) if {
 	row.prefix
+} else := sprintf("Keep the chroot %s in %s", [shown(was), row.variable]) if {
+	row.chroot
 } else := sprintf("Keep %s of %s", [shown(was), row.name])
 
 a_new_one := sprintf("with another value, dump the data and load them into a new %s with volumes of its own", [input.workload.kind])
@@ -357,6 +359,8 @@ normal(text, row) := chroot(text) if {
 	row.chroot
 } else := concat("", [row.prefix, text]) if {
 	row.prefix
+} else := lower(text) if {
+	row.lower
 } else := object.get(object.get(row, "same", {}), lower(text), text)
 
 # zk-0.zk:2181,zk-1.zk:2181/kafka
@@ -565,6 +569,7 @@ fixed := [
 		"engine": "consul",
 		"name": "-datacenter",
 		"setting": "datacenter",
+		"lower": true,
 		"only": "several",
 		"harm": "a server of the new one does not join those of the old one",
 		"instead": "another data center is a cluster of its own, and -retry-join-wan joins the two",

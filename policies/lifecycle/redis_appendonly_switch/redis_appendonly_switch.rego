@@ -6,10 +6,10 @@
 #   and the next save overwrites the dump. Turned off where nothing is dumped (save ""), it leaves a log that nobody
 #   reads. CONFIG SET on the running server writes the file that the next start needs. This policy flags an update that
 #   changes the setting in arguments, in a file from a ConfigMap of the run that the command names, or in the variables
-#   of Bitnami's images, if the data is on a lasting volume. It also flags an update after which nothing is kept at
-#   all, and one that makes a server by itself the replica of another (replicaof), which then replaces all its keys by
-#   those of its primary. The step passes once it is confirmed. What another configuration file, a script or Sentinel
-#   sets is not seen. Files are compared with their previous version (`--old`).
+#   of Bitnami's images, if the data is on a lasting volume. It also flags an update after which nothing is kept at all,
+#   and one that makes a server by itself the replica of another (replicaof), which then replaces all its keys by those
+#   of its primary. The step passes once it is confirmed. What another configuration file, a script that decides between
+#   servers, or Sentinel sets is not seen. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
 # - ref: https://github.com/redis/redis/pull/12506

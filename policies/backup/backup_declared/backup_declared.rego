@@ -37,8 +37,9 @@
 # - ref: https://volsync.readthedocs.io/en/stable/usage/triggers.html
 # - ref: https://docs.kasten.io/latest/api/policies.html
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
-# - ref: https://github.com/elastic/elasticsearch/pull/85186
-#   description: Since then, a variable may give a node no roles.
+# - ref: https://github.com/elastic/elasticsearch/issues/90578
+#   description: How a variable gives a node no roles, from 8.2 on.
+# - ref: https://github.com/opensearch-project/OpenSearch/issues/3412
 # - ref: https://typesense.org/docs/guide/syncing-data-into-typesense.html
 # - ref: https://docs.sonarsource.com/sonarqube/latest/instance-administration/backup-and-restore/
 #   description: The index is dropped and built again from the database.

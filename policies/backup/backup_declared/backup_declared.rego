@@ -349,8 +349,10 @@ given_otherwise(container) if {
 		[file.text | some file in object.get(container, "files", [])],
 	)
 	contains(text, "node.roles")
-	regex.match(`(?m)node\.roles[ \t]*[=:]([ \t,"'\[\]]|ingest|ml|remote_cluster_client)*$`, text)
+	regex.match(concat("", [`(?m)^[^#\n]*node\.roles[ \t]*[=:]([ \t,"'\[]|`, harmless, `)*(\]|`, harmless, `)[ \t"']*$`]), text)
 }
+
+harmless := `ingest|ml|remote_cluster_client`
 
 given_otherwise(container) if {
 	some variable in container.env

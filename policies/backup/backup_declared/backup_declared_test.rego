@@ -271,6 +271,10 @@ test_a_variable_without_roles_leaves_all_of_them if {
 		["opensearchproject/opensearch", "2.11.0", of_roles("[]"), 1],
 		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"args": ["-Enode.roles=ingest"]}), 0],
 		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles: []"}]}), 0],
+		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles: [ ingest, ml ]\ncluster.name: a"}]}), 0],
+		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "# node.roles: []"}]}), 1],
+		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles:\n- data"}]}), 1],
+		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles: [ingest, data]"}]}), 1],
 		["library/elasticsearch", "7.17.0", {"env": array.concat(of_roles("").env, [{"name": "node.data", "value": "false"}])}, 0],
 	] {
 		count(found(told_roles(told[0], told[1], told[2]))) == told[3]

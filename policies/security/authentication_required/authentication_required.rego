@@ -56,6 +56,7 @@
 package stategate.security.authentication_required
 
 import data.stategate.lib.globs
+import data.stategate.lib.publishers
 import data.stategate.lib.settings
 import data.stategate.lib.versions
 
@@ -135,6 +136,14 @@ has_a_guard(container) if {
 
 # Without the plugin, Elasticsearch does not know its settings, and does not start.
 has_a_guard(container) if count(of_guards(container)) > 0
+
+# Images of one's own install it when they start, if this says so.
+has_a_guard(container) if {
+	not publishers.known(container.image)
+	some variable in container.env
+	variable.name == "ENABLE_READONLY_REST"
+	lower(variable.value) == "true"
+}
 
 guards := `(readonly[_-]?rest|search[_-]?guard)`
 

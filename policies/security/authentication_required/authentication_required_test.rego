@@ -190,6 +190,7 @@ test_a_plugin_that_guards_elasticsearch_passes if {
 		{"env": [off, {"name": "searchguard.disabled", "value": "false"}]},
 		object.union({"env": [off]}, configured("searchguard.ssl.http.enabled: true")),
 		object.union({"env": [off]}, configured("readonlyrest:\n  access_control_rules: []")),
+		{"env": [off, {"name": "ENABLE_READONLY_REST", "value": "true"}], "image": {"repository": "eeacms/elastic"}},
 		{"env": [off], "image": {"repository": "floragunncom/sg-elasticsearch-search-guard"}},
 		{"env": [off], "args": ["elasticsearch", "-Esearchguard.ssl.http.enabled=true"]},
 		{"command": ["elasticsearch-plugin", "install", "-b", "com.floragunn:search-guard-7:7.10.2-53.6.0"]},

@@ -3,13 +3,13 @@
 # description: >-
 #   A CronJob with suspend set to true starts nothing. It is set during an incident and forgotten, and the first one to
 #   notice is whoever needs the backup. This policy checks CronJobs whose name, image or command says that they make
-#   backups. Those that restore, verify or clean up pass.
+#   backups. Those that restore, import, verify or clean up, and those that dump definitions without data, pass.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-suspension
 # custom:
 #   severity: high
 #   action: warn
-#   match: {kinds: [CronJob.batch], classes: [backup, batch, durable]}
+#   match: {kinds: [CronJob.batch], classes: [backup, batch, hook, durable]}
 #   fix: "Set suspend: false; if another job makes the backups, delete this one."
 #   why: while it is suspended no backup is made, and nothing reports it
 package stategate.backup.backup_cronjob_suspended

@@ -15,7 +15,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, CronJob.batch], classes: [durable, backup, batch]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, CronJob.batch], classes: [durable, backup, batch, hook]}
 #   parameters:
 #     max_gap:
 #       type: map

@@ -68,7 +68,7 @@ violation contains v if {
 			[dump.program, dump.event, dump.last, left[dump.event]],
 		),
 		"path": script.path,
-		"fix": sprintf("Take || %s away, so that the Job fails with %s", [dump.last, dump.program]),
+		"fix": admitting(dump, stops_at_errors(script.container)),
 	}
 }
 
@@ -91,13 +91,24 @@ violation contains v if {
 left := {"fails": "missing or cut off", "breaks off": "cut off"}
 
 # A pipe in quotes is another shell's, which may run elsewhere and write its file there.
-remedy(pipe, container) := "Begin what is in the quotes with set -o pipefail; and let bash run it there" if {
+remedy(pipe, container) := "Begin what is in the quotes with `set -o pipefail;`, and let bash run it there" if {
 	pipe.call != ""
 	pipe.quote != ""
 	contains(split(pipe.after, pipe.quote)[0], ">")
-} else := sprintf("%s; or begin what is in the quotes with set -o pipefail; and let bash run it", [in_steps(pipe)]) if {
+} else := "Begin what is in the quotes with `set -o pipefail;`, and let bash run it" if {
 	pipe.quote != ""
+	encrypted(pipe)
+} else := sprintf("%s; or begin what is in the quotes with `set -o pipefail;`, and let bash run it", [in_steps(pipe)]) if {
+	pipe.quote != ""
+} else := sprintf("R%s", [substring(in_bash(container), 1, -1)]) if {
+	encrypted(pipe)
 } else := sprintf("%s; or %s", [in_steps(pipe), in_bash(container)])
+
+# A file in between would hold what nobody may read.
+encrypted(pipe) if {
+	some next in pipe.rest
+	next in encrypters
+}
 
 # The steps of the pipe, one after the other. What runs elsewhere would write its files there.
 in_steps(pipe) := sprintf("Redirect its output to a file here: %s", [redirected(pipe)]) if {
@@ -110,7 +121,7 @@ in_steps(pipe) := sprintf("Redirect its output to a file here: %s", [redirected(
 	pipe.program == "mongodump"
 } else := sprintf("Write %s instead", [redirected(pipe)])
 
-redirected(pipe) := sprintf("%s%s … > FILE && %s FILE%s", [pipe.call, pipe.program, last_of(pipe.rest), pipe.end]) if {
+redirected(pipe) := sprintf("%s%s … > FILE && %s%s", [pipe.call, pipe.program, compressors[last_of(pipe.rest)], pipe.end]) if {
 	only_compressed(pipe)
 } else := sprintf("%s%s … > FILE && %s … < FILE%s%s", [pipe.call, pipe.program, pipe.rest[0], others, pipe.end]) if {
 	others := concat("", [sprintf(" | %s …", [next]) | some next in array.slice(pipe.rest, 1, count(pipe.rest))])
@@ -118,15 +129,40 @@ redirected(pipe) := sprintf("%s%s … > FILE && %s FILE%s", [pipe.call, pipe.pro
 
 only_compressed(pipe) if {
 	every next in pipe.rest {
-		next in compressors
+		compressors[next]
 	}
 }
 
+# What else makes the script end at a dump that fails: set -e passes over what fails before &&.
 stopping(dump, true) := sprintf("Give %s a line of its own: set -e passes over what fails before &&", [dump.program])
 
-stopping(dump, false) := "Begin the script with set -e, so that it ends at the first error" if {
+stopping(dump, false) := sprintf("Begin %s with set -e%s, so that it ends at the first error", [scope(dump), own_line(dump)]) if {
 	dump.quote == ""
-} else := "Begin the script and what is in the quotes with set -e, so that both end at the first error"
+} else := sprintf("Begin %s with set -e%s, so that both end at the first error", [scope(dump), own_line(dump)])
+
+admitting(dump, strict) := sprintf("Take || %s away%s, so that the Job fails with %s", [dump.last, more, dump.program]) if {
+	more := also(dump, strict)
+}
+
+# The list decides if nothing comes after it.
+also(dump, _) := "" if dump.ends
+
+also(dump, true) := own_line(dump) if not dump.ends
+
+also(dump, false) := sprintf(", begin %s with set -e%s", [scope(dump), own_line(dump)]) if {
+	not dump.ends
+	dump.steps
+} else := sprintf(" and begin %s with set -e", [scope(dump)]) if {
+	not dump.ends
+}
+
+own_line(dump) := sprintf(", and give %s a line of its own", [dump.program]) if {
+	dump.steps
+} else := ""
+
+scope(dump) := "the script" if {
+	dump.quote == ""
+} else := "the script and what is in the quotes"
 
 # What is run where nothing looks at the status of a pipe.
 unwatched := [script |
@@ -193,13 +229,29 @@ undemanding := {
 	"rclone", "restic", "rsync", "s3cmd", "s5cmd", "scp", "sha256sum", "split", "stat", "tail", "wc", "wget",
 }
 
-compressors := {"bzip2", "gzip", "lz4", "lzop", "pbzip2", "pigz", "xz", "zstd"}
+any_file := harmless | undemanding
 
-succeeds(command) if first_word(command) in harmless | undemanding
+# Programs that compress, and how they replace the file of the last time: lz4 writes to a pipe unless it is told where.
+compressors := {
+	"bzip2": "bzip2 -f FILE",
+	"gzip": "gzip -f FILE",
+	"lz4": "lz4 -f FILE FILE.lz4",
+	"lzop": "lzop -f FILE",
+	"pbzip2": "pbzip2 -f FILE",
+	"pigz": "pigz -f FILE",
+	"xz": "xz -f FILE",
+	"zstd": "zstd -f --rm FILE",
+}
+
+encrypters := {"age", "ccrypt", "gpg", "gpg2", "openssl", "rage"}
+
+packers := (object.keys(compressors) | encrypters) | {"zip"}
+
+succeeds(command) if first_word(command) in any_file
 
 # Unless they read what such a program has written.
 succeeds(command) if {
-	first_word(command) in compressors | {"age", "gpg", "openssl", "zip"}
+	first_word(command) in packers
 	not regex.match(`\s(-[a-z0-9]*[tdl][a-z0-9]*|--?(test|decompress|uncompress|list|decrypt|verify)|verify)(\s|$)`, command)
 }
 
@@ -229,56 +281,84 @@ commands(lines) := [last_of(split(pipe, "|")) |
 	some pipe in split(replace(line, "||", "&&"), "&&")
 ]
 
+# The same of what follows each line, by the last line that may notice.
+event_after(i, noticed) := "fails" if {
+	i >= noticed.fails
+} else := "breaks off" if {
+	i >= noticed.breaks_off
+}
+
+last_noticed(lines) := {
+	"fails": max({-1} | {i | some i, event in events; event != "fails"}),
+	"breaks_off": max({-1} | {i | some i, event in events; event == ""}),
+} if {
+	events := [event_of(line) | some line in lines]
+}
+
+# Only such a script ends before its last line.
+last_noticed_if(true, lines) := last_noticed(lines)
+
+last_noticed_if(false, _) := {"fails": 0}
+
+event_of(line) := event if {
+	event := unnoticed([line])
+} else := ""
+
 # `pg_dump … || true`
-forgiven_in(text) := found[0] if {
+forgiven_in(text) := dump if {
 	contains(text, "||")
 	some_program(text)
-	found := [{"program": program, "event": event, "last": last} |
-		lines := statements(text)
+	lines := statements(text)
+	noticed := last_noticed(lines)
+	found := [{"place": i, "program": program, "event": event, "last": last, "steps": j < count(steps) - 1} |
 		some i, line in lines
+		contains(line, "||")
 		parts := split(line, "||")
 		count(parts) == 2
-		some step in split(parts[0], "&&")
+		steps := split(parts[0], "&&")
+		some j, step in steps
 		program := run_in(step)
 		last := first_word(parts[1])
 		last in {"true", ":", "echo", "printf", "logger"}
 		not contains(parts[1], "&&")
-		event := unnoticed(array.slice(lines, i + 1, count(lines)))
+		event := event_after(i, noticed)
 	]
-	count(found) > 0
+	first := found[0]
+	dump := object.union(first, {
+		"quote": open_quote(concat("\n", array.slice(lines, 0, first.place + 1))),
+		"ends": end_of(array.slice(lines, first.place + 1, count(lines))) == "",
+	})
 }
 
 # `pg_dump …; echo done`
-followed_in(text, strict) := found[0] if {
+followed_in(text, strict) := dump if {
 	some_program(text)
 	lines := statements(text)
 	last := last_of(lines)
 	unnoticed([last])
-	found := [{"program": program, "event": event, "last": first_word(last_of(commands([last]))), "quote": quote} |
+	at_the_end := event_of(last)
+	found := [{"place": i, "program": program, "event": event, "last": first_word(last_of(commands([last]))), "steps": later > 0} |
+		noticed := last_noticed_if(strict, lines)
 		some i, line in array.slice(lines, 0, count(lines) - 1)
+		some_program(line)
 		parts := split(line, "||")
 		unnoticed(array.slice(parts, 1, count(parts)))
 		steps := split(parts[0], "&&")
 		some j, step in steps
 		program := run_in(step)
-		event := goes_on(strict, array.slice(steps, j + 1, count(steps)), array.slice(lines, i + 1, count(lines)))
-		quote := open_quote(concat("\n", array.slice(lines, 0, i + 1)))
+		later := (count(steps) - j) - 1
+		event := goes_on(strict, later, at_the_end, i >= noticed.fails)
 	]
-	count(found) > 0
+	first := found[0]
+	dump := object.union(first, {"quote": open_quote(concat("\n", array.slice(lines, 0, first.place + 1)))})
 }
 
-# Where steps are passed over, what follows may miss their files.
-goes_on(false, [], later) := unnoticed([last_of(later)])
+# After a step before && fails, the ones that follow it may miss their files.
+goes_on(false, 0, at_the_end, _) := at_the_end
 
-goes_on(false, steps, later) := "fails" if {
-	count(steps) > 0
-	unnoticed([last_of(later)]) == "fails"
-}
+goes_on(false, later, "fails", _) := "fails" if later > 0
 
-goes_on(true, steps, later) := "fails" if {
-	count(steps) > 0
-	unnoticed(later) == "fails"
-}
+goes_on(true, later, _, true) := "fails" if later > 0
 
 statements(text) := [line |
 	some rough in split(replace(whole(text), ";", "\n"), "\n")
@@ -291,26 +371,31 @@ statements(text) := [line |
 whole(text) := regex.replace(replace(hosts.uncommented(text), "\\\n", " "), `(&&|\|)[ \t]*\n\s*`, "${1} ")
 
 # The first dump program whose status a pipe loses, and what is around it.
-hidden_by(text) := found[0] if {
+hidden_by(text) := pipe if {
 	contains(text, "|")
 	some_program(text)
 	lines := split(apart(whole(text)), "\n")
-	found := [{"program": program, "rest": rest, "quote": quote, "call": call, "after": after, "end": end} |
+	found := [[i, j, program] |
 		some i, line in lines
 		contains(line, "|")
+		some_program(line)
 		parts := split(line, "|")
 		some j, part in array.slice(parts, 0, count(parts) - 1)
 		program := run_in(part)
-		next := array.slice(parts, j + 1, count(parts))
-		rest := [first_word(command) | some command in next]
-		count(rest) > 0
-		before := concat("\n", array.concat(array.slice(lines, 0, i), [concat("|", array.slice(parts, 0, j + 1))]))
-		quote := open_quote(before)
-		after := concat("|", next)
-		call := call_in(before)
-		end := end_of(array.slice(lines, i + 1, count(lines)))
+		first_word(parts[j + 1])
 	]
-	count(found) > 0
+	[i, j, program] := found[0]
+	parts := split(lines[i], "|")
+	next := array.slice(parts, j + 1, count(parts))
+	before := concat("\n", array.concat(array.slice(lines, 0, i), [concat("|", array.slice(parts, 0, j + 1))]))
+	pipe := {
+		"program": program,
+		"rest": [first_word(command) | some command in next],
+		"quote": open_quote(before),
+		"call": call_in(before),
+		"after": concat("|", next),
+		"end": end_of(array.slice(lines, i + 1, count(lines))),
+	}
 }
 
 # The quote that is open at the end of the text, if one is.

@@ -104,9 +104,41 @@ test_steps_that_are_passed_over_end_nothing if {
 	startswith(v.msg, "when pg_dump fails, the script goes on and ends with find")
 	v.fix == "Give pg_dump a line of its own: set -e passes over what fails before &&"
 	some w in script("pg_dump -f /b/x shop && gzip /b/x; echo done")
-	w.fix == "Begin the script with set -e, so that it ends at the first error"
+	w.fix == "Begin the script with set -e, and give pg_dump a line of its own, so that it ends at the first error"
 	script("set -e; cd /b && pg_dump -f x shop; echo done") == set()
 	script("set -e; pg_dump -f /b/x shop && gzip /b/x; aws s3 cp /b/x.gz s3://b/") == set()
+}
+
+test_taking_it_away_is_not_enough_before_other_commands if {
+	away("pg_dump -f /b/x shop || true\nfind /b -delete", " and begin the script with set -e")
+	away("pg_dump -f /b/x shop && gzip /b/x || true; ls", ", begin the script with set -e, and give pg_dump a line of its own")
+	away("set -e; pg_dump -f /b/x shop && gzip /b/x || true; ls", ", and give pg_dump a line of its own")
+	away("set -e; pg_dump -f /b/x shop || true; ls", "")
+	away("pg_dump -f /b/x shop && gzip /b/x || true", "")
+	away("ssh db 'pg_dump -f /b/x shop || true; ls'", " and begin the script and what is in the quotes with set -e")
+}
+
+away(text, more) if fix_of(text) == sprintf("Take || true away%s, so that the Job fails with pg_dump", [more])
+
+test_what_is_encrypted_is_not_written_first if {
+	bash := "un the script with bash -o pipefail -c (not sh, which may not know pipefail)"
+	every next in ["gzip | openssl enc -aes-256-cbc > x", "gpg -e > x.gpg", "age -r k | aws s3 cp - s3://b/x"] {
+		fix_of(sprintf("mysqldump shop | %s", [next])) == sprintf("R%s", [bash])
+	}
+	fix_of(`su app -c "pg_dump shop | gpg -e > x"`) == "Begin what is in the quotes with `set -o pipefail;`, and let bash run it"
+}
+
+test_long_scripts_are_read if {
+	digits := split("0123456789", "")
+	dumps := concat("\n", [sprintf("pg_dump -f /b/%s.sql db", [concat("", [i, j, k])]) |
+		some i in ["1", "2", "3", "4"]
+		some j in digits
+		some k in digits
+	])
+	some v in script(sprintf("%s\nls", [dumps]))
+	contains(v.msg, "ends with ls")
+	some w in script(replace(dumps, "-f", "| gzip >"))
+	contains(w.msg, "exit status of gzip")
 }
 
 test_shell_in_quotes_has_its_own_errors if {
@@ -125,19 +157,19 @@ test_what_runs_elsewhere_writes_no_file_there if {
 		["$K exec pg-0 -- pg_dump shop", "kubectl exec … -- pg_dump …"],
 	] {
 		zipped := fix_of(sprintf("%s | gzip > /b/x", [line[0]]))
-		startswith(zipped, sprintf("Redirect its output to a file here: %s > FILE && gzip FILE; or run the script", [line[1]]))
+		startswith(zipped, sprintf("Redirect its output to a file here: %s > FILE && gzip -f FILE; or run the script", [line[1]]))
 		sent := fix_of(sprintf("%s | aws s3 cp - s3://b/x", [line[0]]))
 		startswith(sent, sprintf("Redirect its output to a file here: %s > FILE && aws … < FILE; or run the script", [line[1]]))
 	}
 }
 
 test_pipe_in_quotes_is_another_shell_s if {
-	own := "begin what is in the quotes with set -o pipefail; and let bash run it"
+	own := "begin what is in the quotes with `set -o pipefail;`, and let bash run it"
 	fix_of(`kubectl exec pg-0 -- sh -c "pg_dump 'shop' | gzip" > /b/x`) == sprintf(
-		"Redirect its output to a file here: kubectl exec … -- pg_dump … > FILE && gzip FILE; or %s",
+		"Redirect its output to a file here: kubectl exec … -- pg_dump … > FILE && gzip -f FILE; or %s",
 		[own],
 	)
-	fix_of("ssh db 'cd /; pg_dump shop | gzip > /b/x'") == "Begin what is in the quotes with set -o pipefail; and let bash run it there"
+	fix_of("ssh db 'cd /; pg_dump shop | gzip > /b/x'") == "Begin what is in the quotes with `set -o pipefail;`, and let bash run it there"
 	fix_of(`su app -c "pg_dump shop | xz > /b/x"`) == sprintf(
 		"Write pg_dump -Fc -f FILE instead, which is compressed already (pg_restore reads it); or %s",
 		[own],
@@ -156,7 +188,7 @@ test_what_else_is_in_the_pipe_stays if {
 }
 
 test_list_that_is_not_the_last_command_ends_the_script if {
-	startswith(fix_of("mysqldump shop |\n  gzip > x\nrm y"), "Write mysqldump … > FILE && gzip FILE || exit 1 instead")
+	startswith(fix_of("mysqldump shop |\n  gzip > x\nrm y"), "Write mysqldump … > FILE && gzip -f FILE || exit 1 instead")
 	startswith(fix_of("pg_dump shop | gzip > x; rm y"), "Write pg_dump -Fc -f FILE || exit 1 instead")
 	startswith(fix_of("mongodump --archive | gzip > x; rm y"), "Write mongodump --archive=FILE --gzip || exit 1 instead")
 }
@@ -177,7 +209,7 @@ with_files(command, files) := violations if {
 test_every_program_has_a_way if {
 	startswith(fix_of("true && exec pg_dump shop | gzip > x"), "Write pg_dump -Fc -f FILE instead")
 	some v in script("xtrabackup --backup --stream | gzip > x")
-	startswith(v.fix, "Write xtrabackup … > FILE && gzip FILE instead")
+	startswith(v.fix, "Write xtrabackup … > FILE && gzip -f FILE instead")
 	some w in script("cockroach dump shop | gzip > x")
 	contains(w.msg, "when cockroach fails")
 	other := of_image("acme/backup", ["sh", "-c", "cockroach dump shop | gzip > x"])
@@ -185,6 +217,6 @@ test_every_program_has_a_way if {
 	endswith(o.fix, "if the image has bash")
 	script("cockroach sql -e 'x' | tee log") == set()
 	some r in script("redis-cli -h kv --rdb - | gzip > x")
-	startswith(r.fix, "Write redis-cli … > FILE && gzip FILE instead")
+	startswith(r.fix, "Write redis-cli … > FILE && gzip -f FILE instead")
 	script("redis-cli info | grep role") == set()
 }

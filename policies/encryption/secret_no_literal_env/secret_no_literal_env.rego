@@ -14,11 +14,13 @@
 #   once for each entry; at admission ConfigMaps are not known. So are files of ConfigMaps that a data store reads: the
 #   passwords of Redis (requirepass, masterauth, users, those of Sentinel), of MySQL's clients and its Galera transfers,
 #   of RabbitMQ (default_pass, ssl_options.password), of NATS, of ClickHouse's users and in Kafka's JAAS settings.
-#   Hashes pass, and so does what a variable, a script or a template fills in.
+#   Hashes and what RabbitMQ decrypts itself (encrypted:…) pass, and so does what a variable, a script (such as a sed
+#   that names it) or a template fills in.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/
 # - ref: https://kubernetes.io/docs/concepts/configuration/configmap/
+# - ref: https://kubernetes.io/docs/concepts/storage/projected-volumes/
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/security/
 # - ref: https://developers.stellar.org/docs/networks
 #   description: The passphrases of the networks, which are no secrets.
@@ -87,23 +89,29 @@ violation contains v if {
 	}
 }
 
-# So are its files. Several containers may mount the same one.
+# So are its files.
 violation contains v if {
-	some key in {[one.volume, one.name, one.directive] | some one in filed}
-	use := [other | some other in filed; [other.volume, other.name, other.directive] == key][0]
+	some use in first_of(filed)
 	v := {
 		"msg": sprintf(
 			"%s in %s of container %s is a credential in plain text, in a ConfigMap (volume %s)",
 			[use.directive, use.file, use.container, use.volume],
 		),
 		"path": use.path,
-		"key": concat("/", key),
+		"key": concat("/", [use.volume, use.name, use.directive]),
 		"fix": sprintf(
-			"Move file %s as it is into a Secret, and mount that in place of the ConfigMap%s; %s",
-			[use.name, or_rather(use.engine), "it has been seen, so change it later: in the store and its clients, and in the Secret"],
+			"Move file %s as it is into a Secret, and %s%s; %s",
+			[use.name, in_its_place(use), or_rather(use.engine), "it has been seen, so change it later: in the store and its clients, and in the Secret"],
 		),
 	}
 }
+
+# A Secret in place of the volume would hide its other files.
+in_its_place(use) := "project both into that volume (projected: sources: configMap, secret)" if {
+	some other in input.workload.containers[use.at].files
+	other.path != use.file
+	paths.within(other.path, use.mount_path)
+} else := "mount that in place of the ConfigMap"
 
 or_rather(engine) := sprintf(", or %s", [ways[engine]]) if {
 	ways[engine]
@@ -115,31 +123,59 @@ ways := {
 	"redis": "the line alone into a file of a Secret, which the configuration includes (include /PATH)",
 }
 
-filed := [use |
-	some container in input.workload.containers
-	count(object.get(container, "files", [])) > 0
-	some engine in {container.engine, object.get(input.workload, ["engine", "name"], ""), cache_in(container)}
-	some form in forms[engine]
-	some file in container.files
+filed := [[[use.volume, use.name, use.directive], use] |
+	some visit in first_of(visits)
+	container := input.workload.containers[visit.container]
+	file := container.files[visit.file]
+	some form in forms[visit.engine]
 	regex.match(form.files, file.path)
 	regex.match(form.hint, file.text)
-	some found in regex.find_all_string_submatch_n(form.line, uncommented(engine, file), 50)
-	given := trim_suffix(found[2], ";")
-	credentials.own(given)
-	not filled_in(given)
-	some mount in container.mounts
-	mount.source in {"configMap", "projected"}
-	paths.within(file.path, mount.mount_path)
-	parts := split(file.path, "/")
+	some directive in plain(visit.engine, form.line, uncommented(visit.engine, file))
+	mount := container.mounts[visit.mount]
 	use := {
+		"at": visit.container,
 		"container": container.name,
-		"engine": engine,
-		"directive": regex.replace(trim_space(found[1]), `\s+`, " "),
+		"engine": visit.engine,
+		"directive": directive,
 		"file": file.path,
-		"name": parts[count(parts) - 1],
+		"mount_path": mount.mount_path,
+		"name": visit.name,
 		"volume": mount.volume,
 		"path": mount.path,
 	}
+]
+
+# The settings that hold a credential.
+plain(engine, line, text) := {directive |
+	some found in regex.find_all_string_submatch_n(line, text, 50)
+	given := trim_suffix(found[2], ";")
+	credentials.own(given)
+	not filled_in(given)
+	not encrypted(engine, given)
+	not trim(given, `"'`) in replaced
+	directive := regex.replace(trim_space(found[1]), `\s+`, " ")
+}
+
+# Where the containers see files of ConfigMaps. Several may mount the same one.
+visits := [[[mount.volume, name, engine, file.text], {"container": i, "mount": j, "file": k, "name": name, "engine": engine}] |
+	some i, container in input.workload.containers
+	count(object.get(container, "files", [])) > 0
+	some engine in {container.engine, object.get(input.workload, ["engine", "name"], ""), cache_in(container)}
+	forms[engine]
+	some j, mount in container.mounts
+	mount.source in {"configMap", "projected"}
+	some k, file in container.files
+	startswith(file.path, mount.mount_path)
+	paths.within(file.path, mount.mount_path)
+	parts := split(file.path, "/")
+	name := parts[count(parts) - 1]
+]
+
+# Of pairs with the same key, the first.
+first_of(pairs) := [pair[1] |
+	sorted := sort(pairs)
+	some i, pair in sorted
+	not sorted[i - 1][0] == pair[0]
 ]
 
 # A Redis that keeps nothing counts as no data store, and has its password all the same.
@@ -205,7 +241,33 @@ uncommented(engine, file) := regex.replace(file.text, `(?s)<!--.*?-->`, "") if {
 } else := file.text
 
 # What a script or a tool replaces before the data store reads it.
-filled_in(value) if regex.match(`^["']?(%.*%|__.*__|@.*@|#.*#|\{.*\}|\[.*\]|[A-Z_]*PASS[A-Z_]*)["']?$`, value)
+filled_in(value) if regex.match(`^["']?(%.*%|__.*__|@.*@|#.*#|\{.*\}|\[.*\]|[A-Z_]*PASS[A-Z_]*|(?i:replace[-_].*))["']?$`, value)
+
+# The words that a sed of these pods replaces, such as replace-default-auth in the chart redis-ha.
+replaced contains word if {
+	some text in scripts
+	contains(text, "sed ")
+	some found in regex.find_all_string_submatch_n(substitution, text, 100)
+	some pattern in array.slice(found, 1, count(found))
+	some rough in split(pattern, " ")
+	word := trim(rough, `^$"'`)
+}
+
+scripts contains text if {
+	some container in input.workload.containers
+	some text in array.concat(object.get(container, "command", []), object.get(container, "args", []))
+}
+
+scripts contains text if {
+	some container in input.workload.containers
+	some file in object.get(container, "files", [])
+	text := file.text
+}
+
+substitution := `["'\s]s(?:/([^/\n]+)/|\|([^|\n]+)\||#([^#\n]+)#|@([^@\n]+)@|,([^,\n]+),|~([^~\n]+)~|%([^%\n]+)%|:([^:\n]+):)`
+
+# RabbitMQ decrypts it with a passphrase that is kept elsewhere.
+encrypted("rabbitmq", value) if startswith(value, "encrypted:")
 
 # RabbitMQ's own default, which lets in nobody from elsewhere.
 filled_in(value) if value == "guest"

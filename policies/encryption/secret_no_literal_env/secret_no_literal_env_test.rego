@@ -245,6 +245,8 @@ test_what_is_no_password_in_a_file_passes if {
 	every case in [
 		["redis", "redis.conf", "# requirepass hunter2\nmasterauth \"\"\nrequirepass ${PASSWORD}\nrename-command CONFIG \"\""],
 		["redis", "redis.conf", "requirepass %PASSWORD%\nmasterauth REDIS_PASSWORD"],
+		["redis", "redis.conf", "requirepass REPLACE_ME\nmasterauth \"replace-with-password\""],
+		["rabbitmq", "rabbitmq.conf", "ssl_options.password = encrypted:F/bjQkteQENB4rMU"],
 		["redis", "users.acl", "user default off\nuser app on #2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b ~*"],
 		["redis", "start.sh", "requirepass hunter2"],
 		["mysql", "my.cnf", "[mysqld]\nvalidate_password.policy=LOW\ndefault_password_lifetime=0\npassword =\nskip-name-resolve"],
@@ -280,4 +282,26 @@ test_password_of_a_cache_counts if {
 	cache := {"workload": {"containers": [object.union(one, {"image": {"repository": "library/redis"}})]}}
 	counted := policy.violation with input as object.union(plain, cache)
 	count(counted) == 1
+}
+
+with_more(text, command, files) := violations if {
+	plain := file_of("redis", "redis.conf", text)
+	some one in plain.workload.containers
+	one.name == "db"
+	changed := object.union(one, {"command": command, "args": [], "files": array.concat(one.files, files)})
+	violations := policy.violation with input as object.union(plain, {"workload": {"containers": [changed]}})
+}
+
+test_what_a_script_replaces_passes if {
+	text := "requirepass default-auth\nmasterauth default-auth"
+	count(with_more(text, [], [])) == 2
+	with_more(text, ["sh", "-c", "sed -e 's|default-auth|'$AUTH'|' /etc/db/redis.conf > /data/redis.conf"], []) == set()
+	with_more(text, [], [{"path": "/etc/db/init.sh", "text": "sed -i \"s/requirepass default-auth/requirepass $A/\" $C"}]) == set()
+	count(with_more(text, ["sh", "-c", "sed -i 's/default-authority/x/;s/x/default-auth/' /data/x"], [])) == 2
+}
+
+test_other_files_of_the_volume_stay if {
+	with_more("port 1", [], []) == set()
+	some v in with_more("requirepass hunter2", [], [{"path": "/etc/db/users.acl", "text": "user default off"}])
+	startswith(v.fix, "Move file redis.conf as it is into a Secret, and project both into that volume (projected: sources: ")
 }

@@ -139,7 +139,8 @@ has_a_guard(container) if count(of_guards(container)) > 0
 
 # Images of one's own install it when they start, if this says so.
 has_a_guard(container) if {
-	not publishers.known(container.image)
+	image := container.image
+	not publishers.known(image)
 	some variable in container.env
 	variable.name == "ENABLE_READONLY_REST"
 	lower(variable.value) == "true"

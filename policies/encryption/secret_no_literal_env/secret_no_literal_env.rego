@@ -22,6 +22,8 @@
 # - ref: https://kubernetes.io/docs/concepts/configuration/configmap/
 # - ref: https://kubernetes.io/docs/concepts/storage/projected-volumes/
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/security/
+# - ref: https://github.com/rabbitmq/rabbitmq-server/pull/11989
+#   description: Encrypted values in rabbitmq.conf.
 # - ref: https://developers.stellar.org/docs/networks
 #   description: The passphrases of the networks, which are no secrets.
 # - ref: https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
@@ -68,7 +70,9 @@ violation contains v if {
 }
 
 # Those without effect can be read, too.
-written(container) := array.concat(container.env, object.get(container, "overridden_env", []))
+written(container) := array.concat(container.env, container.overridden_env) if {
+	container.overridden_env
+} else := container.env
 
 # A ConfigMap is as readable as a manifest. Several containers may take the same entry.
 violation contains v if {
@@ -108,10 +112,18 @@ violation contains v if {
 
 # A Secret in place of the volume would hide its other files.
 in_its_place(use) := "project both into that volume (projected: sources: configMap, secret)" if {
-	some other in input.workload.containers[use.at].files
-	other.path != use.file
-	paths.within(other.path, use.mount_path)
+	[use.at, use.mount_path] in shared
 } else := "mount that in place of the ConfigMap"
+
+# By containers and where they are mounted, the volumes with several files.
+shared contains place if {
+	some i, container in input.workload.containers
+	some mount in container.mounts
+	mount.source in {"configMap", "projected"}
+	files := [file.path | some file in container.files; paths.within(file.path, mount.mount_path)]
+	count(files) > 1
+	place := [i, mount.mount_path]
+}
 
 or_rather(engine) := sprintf(", or %s", [ways[engine]]) if {
 	ways[engine]
@@ -156,11 +168,12 @@ plain(engine, line, text) := {directive |
 	directive := regex.replace(trim_space(found[1]), `\s+`, " ")
 }
 
+main_engine := object.get(input.workload, ["engine", "name"], "")
+
 # Where the containers see files of ConfigMaps. Several may mount the same one.
 visits := [[[mount.volume, name, engine, file.text], {"container": i, "mount": j, "file": k, "name": name, "engine": engine}] |
 	some i, container in input.workload.containers
-	count(object.get(container, "files", [])) > 0
-	some engine in {container.engine, object.get(input.workload, ["engine", "name"], ""), cache_in(container)}
+	some engine in {container.engine, main_engine, cache_in(container)}
 	forms[engine]
 	some j, mount in container.mounts
 	mount.source in {"configMap", "projected"}
@@ -255,12 +268,13 @@ replaced contains word if {
 
 scripts contains text if {
 	some container in input.workload.containers
-	some text in array.concat(object.get(container, "command", []), object.get(container, "args", []))
+	some field in ["command", "args"]
+	some text in container[field]
 }
 
 scripts contains text if {
 	some container in input.workload.containers
-	some file in object.get(container, "files", [])
+	some file in container.files
 	text := file.text
 }
 

@@ -305,3 +305,9 @@ test_other_files_of_the_volume_stay if {
 	some v in with_more("requirepass hunter2", [], [{"path": "/etc/db/users.acl", "text": "user default off"}])
 	startswith(v.fix, "Move file redis.conf as it is into a Secret, and project both into that volume (projected: sources: ")
 }
+
+test_variables_without_effect_are_read if {
+	one := object.union(container([]), {"overridden_env": [variable("DB_PASSWORD", "hunter2")]})
+	violations := policy.violation with input as {"workload": {"containers": [one]}, "parameters": {"allow_names": []}}
+	count(violations) == 1
+}

@@ -266,12 +266,17 @@ succeeds(command) if {
 }
 
 # How a dump may end and these still succeed: in any way, or only once it has begun to write a file.
-unnoticed(lines) := "fails" if {
-	every command in commands(lines) {
+unnoticed(lines) := event if {
+	run := commands(lines)
+	event := unnoticed_by(run)
+}
+
+unnoticed_by(run) := "fails" if {
+	every command in run {
 		first_word(command) in harmless
 	}
 } else := "breaks off" if {
-	every command in commands(lines) {
+	every command in run {
 		succeeds(command)
 	}
 }
@@ -468,10 +473,15 @@ words_of(part) := [word |
 # Neither variables for it nor what runs it.
 first_word(part) := [name |
 	some word in words_of(part)
-	not regex.match(`^[A-Za-z_][A-Za-z0-9_]*=`, word)
+	not assigns(word)
 	name := last_of(split(word, "/"))
 	not name in {"exec", "nice", "sudo", "time"}
 ][0]
+
+assigns(word) if {
+	contains(word, "=")
+	regex.match(`^[A-Za-z_][A-Za-z0-9_]*=`, word)
+}
 
 last_of(parts) := parts[count(parts) - 1]
 

@@ -70,6 +70,7 @@ other_uses := concat("", [
 loads := concat("", [
 	`\b(pg_restore|mongorestore|mysqlimport|arangorestore|myloader|sstableloader|impdp)\b|\srestore\s`,
 	`|\b(mysql|mariadb|psql)\b[^|;&<\n]*<[ \t]*[^<(\s]|\|\s*(\S*/)?(mysql|mariadb|psql)\b`,
+	`|\bpsql\s[^|;&\n]*(-f|--file)[ =]?\S*(backup|dump)|\bsource\s+\S+\.sql`,
 ])
 
 schema_only := concat("", [

@@ -35,7 +35,7 @@ test_other_dumps_and_loads_do_not if {
 	not backs_up(job("nightly-backup", "acme/x:1.0", ["sh", "/scripts/restore.sh"]))
 	every load in [
 		"mysql -h db app < /backup/x.sql", "gunzip -c /backup/x.gz | psql app", "pg_dump a | pg_restore -d b",
-		"restic restore latest",
+		"restic restore latest", "psql -h db -f /backup/x.sql app", "mysql -e 'source /backup/x.sql'",
 	] {
 		not backs_up(job("nightly", "acme/x:1.0", ["sh", "-c", load]))
 	}

@@ -147,7 +147,7 @@ admitting(dump, strict) := sprintf("Take || %s away%s, so that the Job fails wit
 # The list decides if nothing comes after it.
 also(dump, _) := "" if dump.ends
 
-also(dump, true) := own_line(dump) if not dump.ends
+also(dump, true) := trim_prefix(own_line(dump), ",") if not dump.ends
 
 also(dump, false) := sprintf(", begin %s with set -e%s", [scope(dump), own_line(dump)]) if {
 	not dump.ends

@@ -112,7 +112,7 @@ test_steps_that_are_passed_over_end_nothing if {
 test_taking_it_away_is_not_enough_before_other_commands if {
 	away("pg_dump -f /b/x shop || true\nfind /b -delete", " and begin the script with set -e")
 	away("pg_dump -f /b/x shop && gzip /b/x || true; ls", ", begin the script with set -e, and give pg_dump a line of its own")
-	away("set -e; pg_dump -f /b/x shop && gzip /b/x || true; ls", ", and give pg_dump a line of its own")
+	away("set -e; pg_dump -f /b/x shop && gzip /b/x || true; ls", " and give pg_dump a line of its own")
 	away("set -e; pg_dump -f /b/x shop || true; ls", "")
 	away("pg_dump -f /b/x shop && gzip /b/x || true", "")
 	away("ssh db 'pg_dump -f /b/x shop || true; ls'", " and begin the script and what is in the quotes with set -e")

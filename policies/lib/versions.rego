@@ -72,14 +72,16 @@ software(workload) := name if {
 }
 
 # MinIO's releases are dates: RELEASE.2022-10-29T06-21-33Z, or 2022.10.29 of Bitnami's.
-dated(workload) := {"tag": tag, "release": release} if {
+dated(workload) := first if {
 	official(workload)
-	some container in workload.containers
-	container.name == workload.engine.container
-	tag := container.image.tag
-	date := regex.find_n(`^(RELEASE\.)?20[0-9]{2}[.-][0-9]{1,2}[.-][0-9]{1,2}`, tag, 1)[0]
-	parts := split(replace(trim_prefix(date, "RELEASE."), "-", "."), ".")
-	release := [to_number(trim_left(part, "0")) | some part in parts]
+	first := [{"tag": tag, "release": release} |
+		some container in workload.containers
+		container.name == workload.engine.container
+		tag := container.image.tag
+		date := regex.find_n(`^(RELEASE\.)?20[0-9]{2}[.-][0-9]{1,2}[.-][0-9]{1,2}`, tag, 1)[0]
+		parts := split(replace(trim_prefix(date, "RELEASE."), "-", "."), ".")
+		release := [to_number(trim_left(part, "0")) | some part in parts]
+	][0]
 }
 
 # The numbers in the tags, or the major versions where those numbers belong to other software (2.17.2-pg16).

@@ -51,8 +51,9 @@ violation contains v if {
 	before.engine == container.engine
 	not settings.decides(container)
 	not settings.decides(before)
+	engine := engines.of(container)
 	some row in fixed
-	row.engine == engines.of(container)
+	row.engine == engine
 	counts(row, before)
 	not recovers(row, container)
 	was := effective(before, row)

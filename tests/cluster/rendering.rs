@@ -245,9 +245,13 @@ fn files_are_taken_only_by_what_is_rendered() {
 fn backups_in_another_directory_count() {
     let schedule = "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: daily, namespace: velero}\n\
         spec: {schedule: '0 2 * * *', template: {includedNamespaces: ['*'], defaultVolumesToFsBackup: true}}\n";
+    let store = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: pg, namespace: shop}\nspec:\n  \
+        serviceName: pg\n  selector: {matchLabels: {app: pg}}\n  template:\n    metadata: {labels: {app: pg}}\n    \
+        spec: {containers: [{name: pg, image: 'postgres:16.4', volumeMounts: [{name: data, mountPath: /var/lib/postgresql/data}]}]}\n  \
+        volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]\n";
     let files = directory(&[
         ("app/kustomization.yaml", "resources: [pg.yaml]\n"),
-        ("app/pg.yaml", NAIVE),
+        ("app/pg.yaml", store),
         ("velero/kustomization.yaml", "resources: [daily.yaml]\n"),
         ("velero/daily.yaml", schedule),
     ]);

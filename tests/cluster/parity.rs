@@ -326,7 +326,7 @@ fn told(set: &PolicySet, answer: &Answer, reference: &Found) -> Found {
         }
         let (said, binding) = said.rsplit_once("; binding: ").unwrap_or((said, "none"));
         let end = format!(" (binding: {binding})");
-        tell(policy, said.split("; fix: ").next().unwrap_or_default().trim_end_matches('…'), &end, "warn");
+        tell(policy, said.split("; fix:").next().unwrap_or_default().trim_end_matches('…'), &end, "warn");
     }
     for policy in &answer.recorded {
         let of_policy = |(id, _, _, action): &&Finding| id == policy && action == "audit";

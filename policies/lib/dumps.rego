@@ -88,9 +88,10 @@ counts contains number if number := input.old_workload.replicas
 
 target("") := sprintf("%s/%s", [kinds[input.workload.kind], input.workload.name])
 
-target(each) := sprintf("%s-N", [input.workload.name]) if {
+target(each) := sprintf("%s-N", [name]) if {
 	each != ""
 	input.workload.kind == "StatefulSet"
+	name := input.workload.name
 } else := "POD" if {
 	each != ""
 }

@@ -170,8 +170,8 @@ impl Holder {
             true => format!(
                 "{} || has(o.metadata) && ({} || {})",
                 annotated("o", SELF_CLASSIFYING.iter().chain(&HOOKS)),
-                backup_words("o.metadata.name"),
-                backup_words("o.metadata.generateName")
+                has_backup_words("o.metadata.name"),
+                has_backup_words("o.metadata.generateName")
             ),
             false => annotated("o", SELF_CLASSIFYING.iter()),
         };
@@ -215,9 +215,7 @@ fn any_of(list: &str, most: usize, item: &str, such: &str) -> String {
 /// Whether a container `c` may run an engine: by its image, or by its name, a port or a variable, one of which there is
 /// beside whatever else shows that an image of one's own does.
 fn runs_an_engine(set: &PolicySet, images: &str) -> String {
-    let text = |field: &str, longest: usize| {
-        format!("has({field}) && ({field}.size() > {longest} || {field}.matches(r'{images}'))")
-    };
+    let text = |field: &str, longest: usize| format!("has({field}) && {}", may_match(field, longest, images));
     let (mut ports, mut names, mut beginnings) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for row in set.projections().engines.rows() {
         ports.extend(row.ports().iter().map(i64::to_string));
@@ -244,16 +242,25 @@ fn runs_an_engine(set: &PolicySet, images: &str) -> String {
 
 /// Whether a container `c` of a task says that it makes a backup.
 fn says_backup() -> String {
-    let own = ["c.name", "c.image"].map(backup_words);
-    let lists = ["c.command", "c.args"].map(|list| any_of(list, MOST_WORDS, "w", &backup_words("w")));
+    let own = ["c.name", "c.image"].map(has_backup_words);
+    let word = format!("({})", backup_words("w"));
+    let lists = ["c.command", "c.args"].map(|list| any_of(list, MOST_WORDS, "w", &word));
     own.into_iter().chain(lists).map(|sign| format!("({sign})")).collect::<Vec<_>>().join(" || ")
 }
 
-/// Whether a field or variable has one of the words of a backup in it.
+/// Whether a field is there and has one of the words of a backup in it.
+fn has_backup_words(field: &str) -> String {
+    format!("(has({field}) && {})", backup_words(field))
+}
+
+/// Whether a text has one of the words of a backup in it.
 fn backup_words(text: &str) -> String {
-    let words = BACKUP_WORDS.join("|");
-    let present = if text.contains('.') { format!("has({text}) && ") } else { String::new() };
-    format!("({present}({text}.size() > {LONGEST_WORD} || {text}.matches(r'(?i){words}')))")
+    may_match(text, LONGEST_WORD, &format!("(?i){}", BACKUP_WORDS.join("|")))
+}
+
+/// Whether a text matches a regular expression, or is too long to look.
+fn may_match(text: &str, longest: usize, expression: &str) -> String {
+    format!("({text}.size() > {longest} || {text}.matches(r'{expression}'))")
 }
 
 /// The images of engines, as a regular expression (RE2) over references: those that the table lists, and those that have

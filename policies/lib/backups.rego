@@ -185,9 +185,7 @@ pretences contains pretence if {
 }
 
 pretences contains pretence if {
-	some job in input.related.backup_jobs
-	fits(job)
-	reaches(job)
+	some job in dumping
 	job.suspended
 	pretence := {
 		"why": sprintf("CronJob \"%s\" is suspended", [job.name]),
@@ -196,9 +194,7 @@ pretences contains pretence if {
 }
 
 pretences contains pretence if {
-	some job in input.related.backup_jobs
-	fits(job)
-	reaches(job)
+	some job in dumping
 	not job.suspended
 	job.never
 	pretence := {
@@ -208,9 +204,7 @@ pretences contains pretence if {
 }
 
 pretences contains pretence if {
-	some job in input.related.backup_jobs
-	fits(job)
-	reaches(job)
+	some job in dumping
 	not dormant(job)
 	job.transient
 	pretence := {
@@ -220,9 +214,7 @@ pretences contains pretence if {
 }
 
 pretences contains pretence if {
-	some job in input.related.backup_jobs
-	fits(job)
-	reaches(job)
+	some job in dumping
 	not dormant(job)
 	not job.transient
 	job.definitions_only
@@ -230,6 +222,12 @@ pretences contains pretence if {
 		"why": sprintf("CronJob \"%s\" dumps definitions only, without the data", [job.name]),
 		"fix": sprintf("Let CronJob \"%s\" dump the data, too (no --schema-only, --globals-only or --no-data)", [job.name]),
 	}
+}
+
+dumping contains job if {
+	some job in input.related.backup_jobs
+	fits(job)
+	reaches(job)
 }
 
 dormant(job) if job.suspended
@@ -271,9 +269,7 @@ takes_backups := `(?i)(^|[ /_.-])(pgbackrest|wal-[ge]|barman|litestream|medusa|c
 
 # A CronJob runs a dump of this kind of store and reaches the workload, as far as it shows where it connects to.
 by_job if {
-	some job in input.related.backup_jobs
-	fits(job)
-	reaches(job)
+	some job in dumping
 	not dormant(job)
 	not job.transient
 	not job.definitions_only

@@ -20,7 +20,14 @@ use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
 /// The text on one line.
 pub fn line(text: &str) -> Cow<'_, str> {
-    spelled(text, Breaks::Spelled)
+    if is_plain_line(text) { Cow::Borrowed(text) } else { spelled(text, Breaks::Spelled) }
+}
+
+/// Whether a text has nothing that could be spelled out on one line. Nearly every text is of this kind, so it is looked
+/// at in pieces that take the processor a few steps each.
+pub fn is_plain_line(text: &str) -> bool {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'#');
+    text.as_bytes().chunks(32).all(|piece| piece.iter().fold(true, |plain, byte| plain & is_plain(byte)))
 }
 
 /// The text with its line breaks (of `\r\n` only the second character) and tabs.

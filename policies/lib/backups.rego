@@ -1,6 +1,6 @@
-# Backups that are made of a workload without its saying so: by the schedules of backup tools and by CronJobs. Policies
-# that import this need Schedule.velero.io, Schedule.k8up.io, ReplicationSource.volsync.backube,
-# Policy.config.kio.kasten.io, CronJob.batch and Service in their inventory.
+# Backups that are made of a workload without its saying so: by the schedules of backup tools and by jobs. Policies that
+# import this need Schedule.velero.io, Schedule.k8up.io, ReplicationSource.volsync.backube,
+# Policy.config.kio.kasten.io, CronJob.batch, Deployment.apps, StatefulSet.apps and Service in their inventory.
 package stategate.lib.backups
 
 import data.stategate.lib.kept_data
@@ -188,10 +188,14 @@ pretences contains pretence if {
 	some job in dumping
 	job.suspended
 	pretence := {
-		"why": sprintf("CronJob \"%s\" is suspended", [job.name]),
-		"fix": sprintf("Set spec.suspend: false in CronJob \"%s\"", [job.name]),
+		"why": sprintf("%s \"%s\" %s", [job.kind, job.name, idleness(job).is]),
+		"fix": sprintf("Set spec.%s in %s \"%s\"", [idleness(job).setting, job.kind, job.name]),
 	}
 }
+
+idleness(job) := {"is": "is suspended", "setting": "suspend: false"} if {
+	job.kind == "CronJob"
+} else := {"is": "has no pods", "setting": "replicas: 1"}
 
 pretences contains pretence if {
 	some job in dumping
@@ -208,8 +212,8 @@ pretences contains pretence if {
 	not dormant(job)
 	job.transient
 	pretence := {
-		"why": sprintf("what CronJob \"%s\" dumps stays in its own pod, and goes with it", [job.name]),
-		"fix": sprintf("Let CronJob \"%s\" write into a claim, or send what it dumps to a bucket", [job.name]),
+		"why": sprintf("what %s \"%s\" dumps stays in its own pod, and goes with it", [job.kind, job.name]),
+		"fix": sprintf("Let %s \"%s\" write into a claim, or send what it dumps to a bucket", [job.kind, job.name]),
 	}
 }
 
@@ -219,8 +223,8 @@ pretences contains pretence if {
 	not job.transient
 	job.definitions_only
 	pretence := {
-		"why": sprintf("CronJob \"%s\" dumps definitions only, without the data", [job.name]),
-		"fix": sprintf("Let CronJob \"%s\" dump the data, too (no --schema-only, --globals-only or --no-data)", [job.name]),
+		"why": sprintf("%s \"%s\" dumps definitions only, without the data", [job.kind, job.name]),
+		"fix": sprintf("Let %s \"%s\" dump the data, too (no --schema-only, --globals-only or --no-data)", [job.kind, job.name]),
 	}
 }
 
@@ -267,7 +271,7 @@ serves_copies := `(?i)(^|[ /])((ncat|nc)(\s+-[a-z]+)*\s+(--listen|-[a-z]*l[a-z]*
 
 takes_backups := `(?i)(^|[ /_.-])(pgbackrest|wal-[ge]|barman|litestream|medusa|clickhouse-backup|backups?)([ /_.-]|$)`
 
-# A CronJob runs a dump of this kind of store and reaches the workload, as far as it shows where it connects to.
+# A job runs a dump of this kind of store and reaches the workload, as far as it shows where it connects to.
 by_job if {
 	some job in dumping
 	not dormant(job)

@@ -48,7 +48,8 @@ test_what_looks_like_a_backup_is_named if {
 	pretences({"backup_schedules": [object.union(never, {"schedule": ""})]}) == {"Schedule nightly never runs"}
 	excluding := object.union(nightly, {"excluded_resources": ["persistentvolumeclaims"]})
 	pretences({"backup_schedules": [excluding]}) == {"Schedule nightly leaves the volumes out"}
-	dump := {"name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true}
+	dump := {"kind": "CronJob", "name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true}
+	pretences({"backup_jobs": [object.union(dump, {"kind": "Deployment", "suspended": true})]}) == {"Deployment \"dump\" has no pods"}
 	pretences({"backup_jobs": [dump]}) == set()
 	pretences({"backup_jobs": [object.union(dump, {"suspended": true, "never": true})]}) == {"CronJob \"dump\" is suspended"}
 	pretences({"backup_jobs": [object.union(dump, {"never": true, "schedule": "0 0 31 2 *"})]}) == {"CronJob \"dump\" never runs (0 0 31 2 *)"}

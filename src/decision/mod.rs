@@ -222,14 +222,17 @@ pub const OBJECT_UNREADABLE: &str = "object-unreadable";
 /// Makes text safe to display, since users control names and values in objects: one line of limited length.
 pub fn shown(text: &str) -> String {
     const LIMIT: usize = 1000;
-    if text.len() <= LIMIT && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return plain::line(text).into_owned();
+    // What has so many bytes at most has no more characters.
+    let end = (text.len() > LIMIT).then(|| text.char_indices().nth(LIMIT)).flatten().map(|(end, _)| end);
+    let kept = end.and_then(|end| text.get(..end)).unwrap_or(text);
+    let mut shown = match plain::is_plain_line(kept) {
+        true => kept.to_owned(),
+        false => plain::line(&kept.replace(char::is_whitespace, " ")).into_owned(),
+    };
+    if end.is_some() {
+        shown.push('…');
     }
-    let mut cut: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).take(LIMIT).collect();
-    if text.chars().nth(LIMIT).is_some() {
-        cut.push('…');
-    }
-    plain::line(&cut).into_owned()
+    shown
 }
 
 impl Exemption {

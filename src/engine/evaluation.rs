@@ -1,9 +1,10 @@
 //! The result of evaluating a rule: a value that is decoded strictly, or an error that says what kind of
 //! fault occurred.
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize as _, DeserializeOwned};
 
 use super::ast::Value;
+use super::from_value::FromValue;
 use super::limits;
 use super::rule_id::RuleId;
 use crate::diagnostic::without_value;
@@ -77,8 +78,9 @@ impl Answer {
             Value::Set(_) => {}
             _ => return Err(EvaluationError::NotASet(self.rule.clone())),
         }
-        serde_json::to_value(&self.value).and_then(serde_json::from_value).map_err(|error| {
-            EvaluationError::Undecodable { rule: self.rule.clone(), reason: without_value(&error) }
+        Vec::deserialize(FromValue(&self.value)).map_err(|error| EvaluationError::Undecodable {
+            rule: self.rule.clone(),
+            reason: without_value(&error),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
@@ -146,8 +147,11 @@ pub struct InputError(#[from] ToValueError);
 /// An input document in the engine's representation. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct InputDocument {
-    parts: BTreeMap<Value, Value>,
+    parts: Arc<BTreeMap<Value, Value>>,
 }
+
+/// The key of the parameters.
+pub(super) const PARAMETERS: &str = "parameters";
 
 /// The values of a policy's parameters in the engine's representation. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -168,14 +172,15 @@ impl InputDocument {
     /// If the engine cannot represent it.
     pub fn from_json(document: &Json) -> Result<(Self, ParameterValues), InputError> {
         let mut document = Self::of(to_value(document)?)?;
-        let parameters = document.parts.remove(&Value::from("parameters"));
+        let parameters = Arc::make_mut(&mut document.parts).remove(&Value::from(PARAMETERS));
         Ok((document, ParameterValues(parameters.unwrap_or(Value::Undefined))))
     }
 
     fn of(value: Value) -> Result<Self, InputError> {
         match value.as_object() {
             Ok(parts) => {
-                Ok(Self { parts: parts.iter().map(|(key, part)| (key.clone(), part.clone())).collect() })
+                let parts = parts.iter().map(|(key, part)| (key.clone(), part.clone())).collect();
+                Ok(Self { parts: Arc::new(parts) })
             }
             Err(_) => Err(InputError(ToValueError::new("it is not an object"))),
         }
@@ -187,18 +192,22 @@ impl InputDocument {
             return Cow::Borrowed(self);
         }
         let mut document = self.clone();
-        if let Some(Ok(related)) = document.parts.get_mut(&Value::from("related")).map(Value::as_object_mut) {
+        let related = Arc::make_mut(&mut document.parts).get_mut(&Value::from("related"));
+        if let Some(Ok(related)) = related.map(Value::as_object_mut) {
             keys.iter().for_each(|key| drop(related.remove(&Value::from(*key))));
         }
         Cow::Owned(document)
     }
 
+    /// Whether it is a clone of this one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.parts, &other.parts)
+    }
+
     /// The value of a key of the document for one policy.
     pub(super) fn part<'v>(&'v self, key: &Value, parameters: &'v ParameterValues) -> &'v Value {
         match key {
-            Value::String(name) if &**name == "parameters" && parameters.0 != Value::Undefined => {
-                &parameters.0
-            }
+            Value::String(name) if &**name == PARAMETERS && parameters.0 != Value::Undefined => &parameters.0,
             _ => self.parts.get(key).unwrap_or(&Value::Undefined),
         }
     }
@@ -210,9 +219,9 @@ impl InputDocument {
 
     /// The whole document for one policy.
     pub(super) fn with(&self, parameters: &ParameterValues) -> Value {
-        let mut parts = self.parts.clone();
+        let mut parts = BTreeMap::clone(&self.parts);
         if parameters.0 != Value::Undefined {
-            parts.insert("parameters".into(), parameters.0.clone());
+            parts.insert(PARAMETERS.into(), parameters.0.clone());
         }
         parts.into()
     }

@@ -9,6 +9,7 @@ mod compiled;
 mod definitions;
 mod error_text;
 mod evaluation;
+mod from_value;
 mod input;
 mod input_parts;
 mod limits;

@@ -164,16 +164,22 @@ impl Sequence {
     }
 }
 
+/// In their order; of two with one key, the last one counts.
 #[derive(Default)]
 struct Fields {
-    fields: BTreeMap<Value, Value>,
+    fields: Vec<(Value, Value)>,
     key: Option<Value>,
 }
 
 impl Fields {
     fn insert<T: Serialize + ?Sized>(&mut self, key: &'static str, value: &T) -> Result<(), ToValueError> {
-        self.fields.insert(key.into(), value.serialize(ToValue)?);
+        self.fields.push((key.into(), value.serialize(ToValue)?));
         Ok(())
+    }
+
+    /// Sorting all of them at once costs less than to find the place of each.
+    fn object(self) -> Value {
+        self.fields.into_iter().collect::<BTreeMap<_, _>>().into()
     }
 }
 
@@ -235,11 +241,11 @@ impl ser::SerializeMap for Fields {
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ToValueError> {
         let key = self.key.take().ok_or_else(|| ser::Error::custom("a value without its key"))?;
-        self.fields.insert(key, value.serialize(ToValue)?);
+        self.fields.push((key, value.serialize(ToValue)?));
         Ok(())
     }
     fn end(self) -> Result2 {
-        Ok(self.fields.into())
+        Ok(self.object())
     }
 }
 
@@ -254,7 +260,7 @@ impl ser::SerializeStruct for Fields {
         self.insert(key, value)
     }
     fn end(self) -> Result2 {
-        Ok(self.fields.into())
+        Ok(self.object())
     }
 }
 
@@ -269,6 +275,6 @@ impl ser::SerializeStructVariant for Variant<Fields> {
         self.body.insert(key, value)
     }
     fn end(self) -> Result2 {
-        Ok(tagged(self.variant, self.body.fields.into()))
+        Ok(tagged(self.variant, self.body.object()))
     }
 }

@@ -1,11 +1,15 @@
 //! Where a tree of files ends. What a repository links to or names must not lead out of it, and only regular
 //! files are opened in it: a pipe or a device would stall the run.
 
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use super::tree::resolved;
 use super::{diagnostic, unreadable};
 use crate::diagnostic::Diagnostic;
+
+/// What to do about a link to nothing: it may lead to what is not checked out.
+const MEND_IT: &str = "check out what it leads to, remove it, or leave it out with --exclude";
 
 /// The directory of git's own files.
 const GIT: &str = ".git";
@@ -50,7 +54,12 @@ impl Boundary {
     /// # Errors
     /// If it does not exist, lies outside, or is something else.
     pub fn entry(&self, path: &Path) -> Result<PathBuf, Diagnostic> {
-        let real = path.canonicalize().map_err(|error| unreadable(path, &error))?;
+        let real = path.canonicalize().map_err(|error| match error.kind() {
+            ErrorKind::NotFound if is_link(path) => {
+                diagnostic(path, "is a link to nothing".to_owned()).with_help(MEND_IT)
+            }
+            _ => unreadable(path, &error),
+        })?;
         if !self.contains(&real) {
             let end = self.root.display();
             return Err(diagnostic(path, format!("leads out of {end}: it is {}", real.display())));
@@ -71,6 +80,10 @@ impl Boundary {
         let real = self.entry(path)?;
         if real.is_file() { Ok(real) } else { Err(diagnostic(path, "is a directory".to_owned())) }
     }
+}
+
+fn is_link(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|about| about.is_symlink())
 }
 
 /// The file that a write to a path named by the user changes. A repository may hold a link of the name that a
@@ -96,8 +109,7 @@ pub fn written(path: &Path) -> Result<PathBuf, Diagnostic> {
     let root = tree.canonicalize().map_err(fail)?;
     let below = path.parent().map_or_else(PathBuf::new, Path::to_owned);
     let beside = current.join(below).canonicalize().map_err(fail)?.join(name);
-    let is_link = beside.symlink_metadata().is_ok_and(|about| about.is_symlink());
-    let real = if is_link {
+    let real = if is_link(&beside) {
         let nothing = |_| diagnostic(path, "is a link to nothing".to_owned()).with_help("remove the link");
         beside.canonicalize().map_err(nothing)?
     } else {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::boundary::Boundary;
 use super::tree::{document, resolved};
@@ -176,6 +176,8 @@ pub struct Kustomization {
     pub directories: BTreeSet<PathBuf>,
     /// Those of the files that are only laid over others.
     pub patches: BTreeSet<PathBuf>,
+    /// It changes nothing of what it names.
+    collects: bool,
 }
 
 impl Kustomization {
@@ -183,7 +185,9 @@ impl Kustomization {
     pub fn read(file: &Path, boundary: &Boundary) -> Self {
         let value = if boundary.file(file).is_ok() { document(file) } else { Value::Null };
         let component = value.get("kind").and_then(Value::as_str) == Some("Component");
-        let mut own = Self { component, ..Self::default() };
+        let changes = |all: &Map<String, Value>| all.keys().any(|key| !UNCHANGED.contains(&key.as_str()));
+        let collects = !component && value.as_object().is_some_and(|all| !changes(all));
+        let mut own = Self { component, collects, ..Self::default() };
         own.files.insert(file.to_owned());
         let directory = file.parent().unwrap_or(Path::new(""));
         let mut whole = BTreeSet::new();
@@ -242,6 +246,14 @@ pub fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>, boundar
         }
     }
     made_of
+}
+
+/// What a Kustomize directory is built from if it only collects that: none of it is changed, so each part is judged the
+/// same by itself.
+pub fn collected(directory: &Path, boundary: &Boundary) -> Option<MadeOf> {
+    let own = Kustomization::in_directory(directory, boundary).filter(|own| own.collects)?;
+    let files = own.files.into_iter().filter(|file| !is_kustomization(file)).collect();
+    Some(MadeOf { files, directories: own.directories })
 }
 
 /// What keeps a Kustomize directory from being rendered: names of what lies outside the repository, is no
@@ -396,7 +408,8 @@ impl Inspection<'_> {
         if path.symlink_metadata().is_err() {
             // What earlier releases took for an address looks like a path. Kustomize reports missing files.
             let is_named = role == Role::Resource || (role == Role::Plugin && inline.is_none());
-            let fault = || error(format!("there is no {name} here")).with_help(FETCH_IT);
+            let help = if may_be_address(name) { FETCH_IT } else { ADD_IT };
+            let fault = || error(format!("there is no {name} here")).with_help(help);
             return self.absent.extend((is_named && !self.remote).then(fault));
         }
         match self.boundary.entry(&path) {
@@ -425,7 +438,7 @@ impl Inspection<'_> {
     }
 }
 
-/// What a kustomization may say whose objects configure plugins.
+/// What a kustomization may say that changes nothing of what it names.
 const UNCHANGED: [&str; 5] = ["apiVersion", "kind", "metadata", "resources", "bases"];
 
 /// A kustomization that makes or changes configurations of plugins: what they name in the end is not written
@@ -446,6 +459,15 @@ fn changed_plugins(text: &SourceText, document: &yaml::Document) -> Option<Diagn
 /// How to render what has to be fetched.
 const FETCH_IT: &str = "stategate fetches nothing by default: copy it into the repository, allow it with --allow-remote, \
     or read the files as they are with --no-render";
+
+/// What to do about a file that is not there.
+const ADD_IT: &str = "add the file, or take the name out; what makes it before Kustomize runs has to run before stategate, too";
+
+/// May a release of Kustomize have taken this for an address: `example.com/x`?
+fn may_be_address(name: &str) -> bool {
+    let host = name.trim().split_once('/').map(|(host, _)| host);
+    host.is_some_and(|host| !host.starts_with('.') && host.contains('.'))
+}
 
 #[cfg(test)]
 mod tests {

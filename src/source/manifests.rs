@@ -1,7 +1,7 @@
 //! Reads the objects in manifests from files, directories and standard input.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -174,13 +174,6 @@ fn namespace(object: &Value, default: &str) -> String {
     }
 }
 
-/// The template of which helm says that it made this line of a text.
-fn helm_source(text: &str, line: usize) -> Option<&str> {
-    let before: Vec<&str> = text.lines().take(line).collect();
-    let document = before.iter().rev().take_while(|line| !line.starts_with("---"));
-    document.filter_map(|line| line.strip_prefix("# Source: ")).last().map(str::trim)
-}
-
 fn diagnostic(file: &SourceText, error: YamlError) -> Diagnostic {
     let YamlError { message, line, column, help } = error;
     Diagnostic { help, ..file.error(line, column, message) }
@@ -206,6 +199,8 @@ pub struct Manifests {
     pub listed: Vec<GroupKind>,
     /// The first placeholder that was filled in with its default.
     pub placeholder: Option<String>,
+    /// Directories that cannot be rendered, each with the files that are therefore not read.
+    pub lost: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
 }
 
 impl Manifests {
@@ -235,26 +230,7 @@ impl Manifests {
         match source {
             Source::Stdin => all.read_stdin(),
             Source::File(path) => all.read_file(path),
-            Source::Rendered(rendered) => match rendered.render(options) {
-                Ok(bytes) => {
-                    all.add(rendered.name(), &bytes);
-                    // People edit the file that it was rendered from.
-                    let text = String::from_utf8_lossy(&bytes);
-                    for error in all.errors.iter_mut().chain(&mut all.warnings).filter(|error| error.line > 0)
-                    {
-                        let template = rendered.template(helm_source(&text, error.line));
-                        let (name, line) = (&error.source, error.line);
-                        error.message = format!("{} (line {line} of {name})", error.message);
-                        error.source = template.display().to_string().into();
-                        (error.line, error.column) = (0, 0);
-                    }
-                    for manifest in &mut all.objects {
-                        let template = rendered.template(manifest.template.as_deref());
-                        manifest.template = Some(template.display().to_string());
-                    }
-                }
-                Err(errors) => all.errors.extend(errors),
-            },
+            Source::Rendered(rendered) => return Self::rendered(rendered, options),
         }
         all
     }
@@ -330,6 +306,20 @@ impl Manifests {
             };
             self.flatten(manifest);
         }
+    }
+
+    /// Adds what was read elsewhere.
+    pub(super) fn append(&mut self, other: Self) {
+        let told = self.errors.len();
+        self.kinds.extend(other.kinds.into_iter().map(|(error, kind)| (told + error, kind)));
+        self.errors.extend(other.errors);
+        self.objects.extend(other.objects);
+        self.warnings.extend(other.warnings);
+        self.listed.extend(other.listed);
+        self.lost.extend(other.lost);
+        self.untold |= other.untold;
+        self.foreign += other.foreign;
+        self.placeholder = self.placeholder.take().or(other.placeholder);
     }
 
     /// The kinds of what cannot be read, as far as they are known. Call it before anything else is added to the errors.

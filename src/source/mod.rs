@@ -16,6 +16,7 @@ pub mod manifests;
 pub mod placeholders;
 pub mod policies;
 pub mod render;
+mod rendered;
 pub mod sandbox;
 pub mod scopes;
 pub mod tree;

@@ -37,6 +37,17 @@ const SERVED_KINDS: [&str; 5] = [
 /// The oldest minor version of Kubernetes 1 that serves all of them.
 const SERVES_THEM: u32 = 23;
 
+/// A file beside or above the directory is read, as Flux does: what lies outside of the repository was refused before.
+const EVERYWHERE: &str = "--load-restrictor=LoadRestrictionsNone";
+
+/// What to do about a Kustomize directory that is rejected.
+const NEEDS_FLAGS: &str = "mend it; what is built with other flags or plugins can be piped: \
+    kustomize build --enable-helm DIR | stategate check -; --exclude leaves it out";
+
+/// What to do about a chart that is rejected.
+const NEEDS_VALUES: &str = "mend it, give the values that it asks for with --values FILE, or fetch what it depends on: \
+    helm dependency build DIR; --exclude leaves it out";
+
 /// A proxy that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
@@ -159,7 +170,9 @@ impl Rendered {
     }
 
     fn kustomize(&self, directory: &Path, options: &RenderOptions) -> Result<Vec<u8>, Diagnostic> {
-        let with = |program, verb: &str| self.output(program, &[verb.into(), directory.into()], options);
+        let with = |program, verb: &str| {
+            self.output(program, &[verb.into(), EVERYWHERE.into(), directory.into()], options)
+        };
         let output = with("kubectl", "kustomize").or_else(|| with("kustomize", "build"));
         output.unwrap_or_else(|| {
             Err(self
@@ -204,7 +217,11 @@ impl Rendered {
         }
         let said = reason(&said);
         let said = if said.is_empty() { "it does not say why" } else { &said };
-        Some(Err(self.error(format!("{program} cannot render it: {said}"))))
+        let help = match self.renderer {
+            Renderer::Kustomize => NEEDS_FLAGS,
+            Renderer::Helm => NEEDS_VALUES,
+        };
+        Some(Err(self.error(format!("{program} cannot render it: {said}")).with_help(help)))
     }
 }
 

@@ -20,6 +20,10 @@ const IGNORE_LIMIT: u64 = 1 << 20;
 const NAME_IT: &str = "a link is not followed out of the repository: name the file or directory itself if it is to be \
     read, or leave the link out with --exclude";
 
+fn led_out(error: Diagnostic) -> Diagnostic {
+    if error.help.is_some() { error } else { error.with_help(NAME_IT) }
+}
+
 /// What a walk finds.
 #[derive(Debug, Default)]
 pub struct Walked {
@@ -117,8 +121,7 @@ fn pass(
         let mut notes = noted.lock().unwrap_or_else(PoisonError::into_inner);
         notes.linked |= entry.path_is_symlink();
         let followed = follows && entry.path_is_symlink() && (is_directory || (filter.is_read)(path));
-        let out =
-            if followed { inside.entry(path).err().map(|error| error.with_help(NAME_IT)) } else { None };
+        let out = if followed { inside.entry(path).err().map(led_out) } else { None };
         let bad = || bad_ignore_file(path, &inside).filter(|_| is_directory && filter.ignored);
         if is_directory && out.is_none() {
             if path.join(IGNORE_FILE).exists() {
@@ -288,7 +291,7 @@ fn visit(
             let plain = kind.is_file() || kind.is_dir();
             // A pipe, a device or a link to nothing is passed over, unless another program would open it.
             if !plain && (left_out.is_some() || path.is_file() || path.is_dir()) {
-                boundary.entry(&path).map_err(|error| error.with_help(NAME_IT))?;
+                boundary.entry(&path).map_err(led_out)?;
             }
             if path.is_dir() {
                 waiting.push(path);

@@ -114,6 +114,50 @@ fn what_cannot_be_rendered_is_told() {
 }
 
 #[test]
+fn a_part_that_cannot_be_rendered_hides_nothing_but_itself() {
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = files.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    let volume = |name: &str, more: &str| {
+        format!("apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec: {{{more}}}\n")
+    };
+    let recycled = volume("recycled", "persistentVolumeReclaimPolicy: Recycle");
+    write("kustomization.yaml", "resources: [apps, far, near.yaml]\n");
+    write("near.yaml", &volume("near", "persistentVolumeReclaimPolicy: Recycle"));
+    write("apps/kustomization.yaml", "namePrefix: my-\nresources: [volume.yaml]\n");
+    write("apps/volume.yaml", &recycled);
+    write(
+        "far/kustomization.yaml",
+        "resources: ['https://example.invalid/x.yaml', lost.yaml]\nnamePrefix: a-\n",
+    );
+    write("far/lost.yaml", &recycled);
+    let run = |name: &str| {
+        let directory = files.path().join(name).display().to_string();
+        check(&path(), &["--no-config", "--profile", "baseline", &directory])
+    };
+    let (code, said) = run("");
+    assert_eq!(code, 2, "{said}");
+    for part in [
+        "my-recycled",
+        "near",
+        "would be fetched",
+        "not checked, because it cannot be rendered",
+        "far (2 files)",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    assert!(!said.contains("a-recycled") && said.matches("would be fetched").count() == 1, "{said}");
+    // What changes its parts would be judged without the change.
+    write("kustomization.yaml", "resources: [apps, far, near.yaml]\nnamePrefix: b-\n");
+    let (code, said) = run("");
+    assert_eq!((code, said.contains("my-recycled")), (2, false), "{said}");
+    assert!(said.contains("(5 files)"), "{said}");
+}
+
+#[test]
 fn a_directory_called_like_a_flag_is_a_directory() {
     let files = tempfile::tempdir().unwrap();
     let chart = files.path().join("--post-renderer=./a/evil");

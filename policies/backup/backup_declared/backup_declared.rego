@@ -9,6 +9,7 @@
 #   Litestream, one named backup), a Schedule of Velero that includes the namespace and backs up volumes, a Schedule of
 #   K8up, a Policy of Kasten that names the namespace, a ReplicationSource of VolSync that names the claim, and a
 #   CronJob that runs a dump or backup program against the workload, in its namespace or with that in the host's name.
+#   So does a Deployment of an image that dumps by a schedule of its own, such as prodrigestivill/postgres-backup-local.
 #   They are seen if they are among the manifests or in the inventory; scripts in ConfigMaps are read in manifests. One
 #   that is paused or never due, leaves the volumes out (also because the claims or the pods tell it to), dumps
 #   definitions only, or leaves the dump in its own pod is no backup, and is named. Helm creates such objects after the
@@ -23,8 +24,8 @@
 #   the buffers of programs that pass these on, search indexes that are filled from a database and built again from it,
 #   caches of builds, or registries that only pass on what another one has (exclude_engines, exclude_images).
 #   Elasticsearch, OpenSearch and Solr may hold the only copy and are asked, except dedicated masters and nodes whose
-#   roles are shown to have neither data nor master, which hold no index; a variable node.roles without a value leaves
-#   all roles. A Redis that evicts any key when it is full is a cache, so is one without dump and log (`save ""`,
+#   roles are shown to have neither data nor master, which hold no index; an empty variable node.roles leaves all
+#   roles. A Redis that evicts any key when it is full is a cache, so is one without dump and log (`save ""`,
 #   `appendonly no`), and so is one whose name says so (cache_names; the profile regulated does not go by names).
 #   Replicas in a StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked. Directories that
 #   belong to the node itself, such as its time zones, are no data. Where several workloads share claims, these may
@@ -37,9 +38,6 @@
 # - ref: https://volsync.readthedocs.io/en/stable/usage/triggers.html
 # - ref: https://docs.kasten.io/latest/api/policies.html
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
-# - ref: https://github.com/elastic/elasticsearch/issues/90578
-#   description: How a variable gives a node no roles, from 8.2 on.
-# - ref: https://github.com/opensearch-project/OpenSearch/issues/3412
 # - ref: https://typesense.org/docs/guide/syncing-data-into-typesense.html
 # - ref: https://docs.sonarsource.com/sonarqube/latest/instance-administration/backup-and-restore/
 #   description: The index is dropped and built again from the database.
@@ -53,6 +51,8 @@
 #     ReplicationSource.volsync.backube: optional
 #     Policy.config.kio.kasten.io: optional
 #     CronJob.batch: optional
+#     Deployment.apps: optional
+#     StatefulSet.apps: optional
 #     Service: optional
 #     PersistentVolumeClaim: optional
 #   parameters:
@@ -123,7 +123,6 @@ import data.stategate.lib.globs
 import data.stategate.lib.kept_data
 import data.stategate.lib.publishers
 import data.stategate.lib.settings
-import data.stategate.lib.versions
 
 declared := input.workload.backup.methods
 
@@ -318,47 +317,7 @@ excluded_by(_, container) if {
 }
 
 # A Redis without dump and log, a node of Elasticsearch that only forwards, an arbiter.
-excluded_by(_, container) if {
-	container.keeps_nothing
-	not has_all_roles(container)
-}
-
-# The entry points of Elasticsearch and OpenSearch skip a variable without a value, and only a file can then say `[]`.
-# As the value of a variable, Elasticsearch reads that from 8.2 on.
-has_all_roles(container) if {
-	regex.match(`(^|/)(elasticsearch|elasticsearch-oss|opensearch)$`, container.image.repository)
-	some variable in container.env
-	variable.name == "node.roles"
-	regex.match(`^[\s,\[\]]*$`, variable.value)
-	not reads_no_roles(container, variable.value)
-	not given_otherwise(container)
-}
-
-reads_no_roles(container, value) if {
-	contains(value, "[")
-	regex.match(`(^|/)elasticsearch$`, container.image.repository)
-	numbers := regex.find_n(`^[1-9][0-9]?\.(0|[1-9][0-9]?)`, container.image.tag, 1)[0]
-	release := [to_number(number) | some number in split(numbers, ".")]
-	not versions.below(release, "8.2")
-}
-
-# By an argument, a file, or the older settings.
-given_otherwise(container) if {
-	some text in array.concat(
-		array.concat(container.command, container.args),
-		[file.text | some file in object.get(container, "files", [])],
-	)
-	contains(text, "node.roles")
-	regex.match(concat("", [`(?m)^[^#\n]*node\.roles[ \t]*[=:]([ \t,"'\[]|`, harmless, `)*(\]|`, harmless, `)[ \t"']*$`]), text)
-}
-
-harmless := `ingest|ml|remote_cluster_client`
-
-given_otherwise(container) if {
-	some variable in container.env
-	variable.name == "node.data"
-	lower(variable.value) == "false"
-}
+excluded_by(_, container) if container.keeps_nothing
 
 fleeting if {
 	a_redis

@@ -252,35 +252,6 @@ test_redis_without_dump_and_log_keeps_nothing if {
 	}
 }
 
-told_roles(repository, tag, overrides) := object.union(of_image(repository), {"workload": {"containers": containers}}) if {
-	some container in of_image(repository).workload.containers
-	told := {"keeps_nothing": true, "command": [], "args": [], "path": ["spec"], "image": {"tag": tag}}
-	containers := [object.union_n([container, told, overrides])]
-}
-
-of_roles(value) := {"env": [{"name": "node.roles", "value": value}]}
-
-test_a_variable_without_roles_leaves_all_of_them if {
-	every told in [
-		["elasticsearch/elasticsearch", "8.13.0", of_roles(""), 1],
-		["elasticsearch/elasticsearch", "7.17.0", of_roles(" "), 1],
-		["elasticsearch/elasticsearch", "7.17.0", of_roles("[]"), 1],
-		["elasticsearch/elasticsearch", "8", of_roles("[]"), 1],
-		["elasticsearch/elasticsearch", "8.13.0", of_roles("[]"), 0],
-		["elasticsearch/elasticsearch", "8.13.0", of_roles("ingest"), 0],
-		["opensearchproject/opensearch", "2.11.0", of_roles("[]"), 1],
-		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"args": ["-Enode.roles=ingest"]}), 0],
-		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles: []"}]}), 0],
-		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles: [ ingest, ml ]\ncluster.name: a"}]}), 0],
-		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "# node.roles: []"}]}), 1],
-		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles:\n- data"}]}), 1],
-		["elasticsearch/elasticsearch", "8.13.0", object.union(of_roles(""), {"files": [{"text": "node.roles: [ingest, data]"}]}), 1],
-		["library/elasticsearch", "7.17.0", {"env": array.concat(of_roles("").env, [{"name": "node.data", "value": "false"}])}, 0],
-	] {
-		count(found(told_roles(told[0], told[1], told[2]))) == told[3]
-	}
-}
-
 test_node_that_holds_no_data_needs_no_backup if {
 	every answer in [["false", 0], ["true", 1]] {
 		document := {"workload": {

@@ -170,10 +170,7 @@ floating(tag) if {
 	not regex.match(`^alpine.*[-_]v[0-9]+\.[0-9]+\.[0-9]+$`, tag) # of KeyDB: alpine_x86_64_v6.3.4
 }
 
-has_digit(text) if {
-	some digit in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
-	contains(text, digit)
-}
+has_digit(text) if regex.match(`[0-9]`, text)
 
 # 16, v16, 16-alpine, pg16; longer numbers are builds or dates.
 major_only(tag) if {

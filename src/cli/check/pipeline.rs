@@ -1,8 +1,9 @@
 //! From sources to a report, in two passes: the first builds the inventory, the second reviews the objects.
 //! Each pass reads the files, so that only the inventory is kept in memory between them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::doubts;
@@ -61,6 +62,8 @@ pub(super) struct ScannedSource {
     pub warnings: Vec<Diagnostic>,
     pub foreign: usize,
     pub placeholder: Option<String>,
+    /// Directories that cannot be rendered, with their files.
+    pub lost: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
     /// The kinds of what cannot be read, as far as they are known.
     pub unread: Vec<Option<GroupVersionKind>>,
     /// The old objects that its own ones were, by their files.
@@ -84,6 +87,7 @@ impl ScannedSource {
             warnings: Vec::new(),
             foreign: 0,
             placeholder: None,
+            lost: BTreeMap::new(),
             unread: vec![None],
             followed: Vec::new(),
             reads: HashSet::new(),
@@ -195,6 +199,7 @@ impl Pipeline {
             warnings: std::mem::take(&mut manifests.warnings),
             foreign: manifests.foreign,
             placeholder: manifests.placeholder.take(),
+            lost: std::mem::take(&mut manifests.lost),
             kept: (!can_be_read_again(&source)).then(|| Arc::new(manifests)),
             source,
             reviewed,

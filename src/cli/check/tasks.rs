@@ -12,6 +12,7 @@ use super::previous::Departed;
 use super::unfilled::shown;
 use crate::admission::{GroupVersionKind, ObjectRef};
 use crate::inventory::Inventory;
+use crate::plain;
 use crate::report::Report;
 use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::manifests::Manifests;
@@ -224,13 +225,15 @@ fn holds(one: &Path, other: &Path) -> bool {
 
 /// Tells what of the sources that are reviewed cannot be read, and the like.
 fn tell(scanned: &mut [ScannedSource], report: &mut Report) {
-    let mut placeholder = None;
+    let (mut placeholder, mut lost) = (None, BTreeMap::new());
     for scanned in scanned.iter_mut().filter(|scanned| scanned.reviewed) {
         report.errors.append(&mut scanned.errors);
         report.warnings.append(&mut scanned.warnings);
         report.foreign += scanned.foreign;
         placeholder = placeholder.take().or_else(|| scanned.placeholder.take());
+        lost.append(&mut scanned.lost);
     }
+    report.notes.extend(told_of_lost(&lost));
     report.notes.extend(placeholder.map(|text| {
         let placeholder = placeholder_in(&text).unwrap_or(&text);
         format!(
@@ -238,4 +241,19 @@ fn tell(scanned: &mut [ScannedSource], report: &mut Report) {
             shown(placeholder)
         )
     }));
+}
+
+/// What directories that cannot be rendered hide.
+fn told_of_lost(lost: &BTreeMap<PathBuf, BTreeSet<PathBuf>>) -> Option<String> {
+    const SHOWN: usize = 4;
+    let names: Vec<String> =
+        lost.keys().take(SHOWN).map(|directory| plain::path(directory).to_string()).collect();
+    let more = match lost.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let files = lost.values().flatten().collect::<BTreeSet<_>>().len();
+    let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    let names = names.join(", ");
+    (!lost.is_empty()).then(|| format!("not checked, because it cannot be rendered: {names}{more} ({files})"))
 }

@@ -7,14 +7,17 @@ use super::evaluate::{Evaluation, Spent};
 use crate::engine::ast::Value;
 use crate::engine::compilation::Compilation;
 use crate::engine::evaluation::EvaluationError;
-use crate::engine::input::{InputDocument, ParameterValues};
+use crate::engine::input::{InputDocument, PARAMETERS, ParameterValues};
 
 /// The input that rules were last evaluated on, and the values of those that read no more than has stayed the same: of
 /// forty rules for one request, most use the same few others.
 pub struct Memo {
     compilation: Arc<Compilation>,
+    document: InputDocument,
     /// By their positions in the program.
     parts: Vec<Value>,
+    /// Which of them differs between policies.
+    parameters: Option<usize>,
     values: Vec<OnceCell<Known>>,
     /// The positions of the values that are known.
     evaluated: RefCell<Vec<usize>>,
@@ -43,9 +46,12 @@ impl Memo {
         let parts = vec![Value::Undefined; program.parts.len()];
         let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
         let charged = vec![Cell::new(0); program.rules.len()];
+        let parameters = program.parts.iter().position(|part| *part == Value::from(PARAMETERS));
         Self {
             compilation,
+            document: InputDocument::default(),
             parts,
+            parameters,
             values,
             evaluated: RefCell::default(),
             question: 0,
@@ -68,13 +74,19 @@ impl Memo {
     ) -> Result<Value, EvaluationError> {
         self.question += 1;
         let mut changed = 0u64;
-        for (position, (part, name)) in self.parts.iter_mut().zip(&self.compilation.program.parts).enumerate()
-        {
-            let now = document.part(name, parameters);
-            if !same(part, now) {
-                *part = now.clone();
-                changed |= 1 << position;
+        let names = &self.compilation.program.parts;
+        let all = if self.document.is(document) { 0..0 } else { 0..names.len() };
+        for position in all.chain(self.parameters) {
+            if let (Some(part), Some(name)) = (self.parts.get_mut(position), names.get(position)) {
+                let now = document.part(name, parameters);
+                if !same(part, now) {
+                    *part = now.clone();
+                    changed |= 1 << position;
+                }
             }
+        }
+        if !self.document.is(document) {
+            self.document = document.clone();
         }
         if changed != 0 {
             let (program, values) = (&self.compilation.program, &mut self.values);

@@ -51,9 +51,11 @@ pub struct BackupScheduleRecord {
     selectors: Vec<Selector>,
 }
 
-/// A CronJob that runs a backup program.
+/// A CronJob that runs a backup program, or a workload whose image makes backups by a schedule of its own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BackupJobRecord {
+    /// Its kind, such as `CronJob`.
+    pub kind: String,
     /// Its name.
     pub name: String,
     /// Its namespace.
@@ -129,6 +131,19 @@ const MANIFOLD: [&str; 12] = [
 ];
 const SAYS_SO: [&str; 8] =
     ["--rdb", "backup", "bgsave", "dump", "save", "snapshot", "export", "util.dumpinstance"];
+
+/// Images that make backups by a schedule of their own, until they are stopped, each with the program that it runs. They
+/// are told by a variable where the data store is.
+const SCHEDULERS: [(&str, &str); 8] = [
+    ("db-backup", "backup"),
+    ("mysql-backup", "mysqldump"),
+    ("mysql-cron-backup", "mysqldump"),
+    ("pg-backup", "pg_dump"),
+    ("postgres-backup", "pg_dump"),
+    ("postgres-backup-local", "pg_dump"),
+    ("postgres-backup-s3", "pg_dump"),
+    ("postgresql-backup-s3", "pg_dump"),
+];
 
 /// What a job makes with kubectl.
 const SNAPSHOT: &str = "volumesnapshot";
@@ -278,48 +293,74 @@ impl BackupJobRecord {
             && view.containers.iter().any(|container| dumps::scripts(container).next().is_some())
     }
 
-    /// What a CronJob backs up, if it runs a backup program.
+    /// What a workload backs up, if it runs a backup program by a schedule.
     pub fn of(kind: &GroupKind, view: &Workload) -> Option<Self> {
-        if !is_cron_job(kind) {
-            return None;
-        }
-        let words: BTreeSet<String> =
-            view.containers.iter().flat_map(open_words).flat_map(parts_of).take(WORDS).collect();
-        let says_so = SAYS_SO.iter().any(|word| words.contains(*word));
-        let runs = |program: &&str| words.contains(*program) && (says_so || !MANIFOLD.contains(program));
-        let mut programs: BTreeSet<String> =
-            PROGRAMS.iter().filter(|program| runs(program)).map(ToString::to_string).collect();
-        // The object is in the script.
-        if words.contains(SNAPSHOT) && CREATING.iter().any(|word| words.contains(*word)) {
-            programs.insert(SNAPSHOT.to_owned());
-        }
-        let hints = |text: &str| ["backup", "dump"].iter().any(|hint| text.contains(hint));
-        if programs.is_empty()
-            && (hints(&view.name) || view.containers.iter().any(|container| hints(&container.image_name)))
-        {
-            programs.insert("backup".to_owned());
-        }
-        let visible = |container: &Container| {
+        let is_cron_job = is_cron_job(kind);
+        let containers: Vec<&Container> = view
+            .containers
+            .iter()
+            .filter(|container| is_cron_job || scheduler(container).is_some())
+            .collect();
+        let words: BTreeSet<String> = containers
+            .iter()
+            .flat_map(|container| open_words(container))
+            .flat_map(parts_of)
+            .take(WORDS)
+            .collect();
+        let programs = match is_cron_job {
+            true => programs(view, &words),
+            false => {
+                containers.iter().filter_map(|container| scheduler(container)).map(str::to_owned).collect()
+            }
+        };
+        let visible = |container: &&Container| {
             let literal =
                 container.env.iter().all(|variable| variable.value.is_some() || secret(&variable.name));
-            let from_image = container.command.is_empty() && container.args.is_empty();
+            let from_image = is_cron_job && container.command.is_empty() && container.args.is_empty();
             let read = dumps::scripts(container).all(|script| script.is_some());
             literal && read && !container.env_from && !from_image
         };
         let schedule = view.backup.schedule.as_ref();
         (!programs.is_empty()).then(|| Self {
+            kind: kind.kind.clone(),
             name: view.name.clone(),
             namespace: view.namespace.clone(),
             transient: dumps::go_with_the_pod(view),
             definitions_only: dumps::are_definitions(view),
-            suspended: view.backup.suspended,
+            suspended: view.backup.suspended || view.replicas == Some(0),
             never: schedule.is_some_and(|schedule| schedule.max_gap_seconds.is_none()),
             schedule: schedule.map(|schedule| schedule.text.clone()).unwrap_or_default(),
             programs,
-            visible: view.containers.iter().all(visible) && words.len() < WORDS,
+            visible: containers.iter().all(visible) && words.len() < WORDS,
             words,
         })
     }
+}
+
+/// The programs by which a CronJob makes backups.
+fn programs(view: &Workload, words: &BTreeSet<String>) -> BTreeSet<String> {
+    let says_so = SAYS_SO.iter().any(|word| words.contains(*word));
+    let runs = |program: &&str| words.contains(*program) && (says_so || !MANIFOLD.contains(program));
+    let mut programs: BTreeSet<String> =
+        PROGRAMS.iter().filter(|program| runs(program)).map(ToString::to_string).collect();
+    // The object is in the script.
+    if words.contains(SNAPSHOT) && CREATING.iter().any(|word| words.contains(*word)) {
+        programs.insert(SNAPSHOT.to_owned());
+    }
+    let hints = |text: &str| ["backup", "dump"].iter().any(|hint| text.contains(hint));
+    if programs.is_empty()
+        && (hints(&view.name) || view.containers.iter().any(|container| hints(&container.image_name)))
+    {
+        programs.insert("backup".to_owned());
+    }
+    programs
+}
+
+/// The program that an image runs by a schedule of its own.
+fn scheduler(container: &Container) -> Option<&'static str> {
+    let repository = &container.image.as_ref()?.repository;
+    let name = repository.rsplit('/').next()?;
+    SCHEDULERS.iter().find(|(image, _)| *image == name).map(|(_, program)| *program)
 }
 
 impl BackupJobRecord {
@@ -415,7 +456,8 @@ mod tests {
 
     use super::*;
     use crate::workload::ObjectReading;
-    use crate::workload::view::Claim;
+    use crate::workload::image::ImageRef;
+    use crate::workload::view::{Claim, Env};
 
     fn schedule(template: serde_json::Value) -> BackupScheduleRecord {
         read("Schedule", "velero.io", "velero", json!({"schedule": "0 3 * * *", "template": template}))
@@ -508,6 +550,22 @@ mod tests {
         let found = job.reaching_into("crm", &names).unwrap();
         assert!(found.visible && found.words == ["pg".to_owned()].into());
         assert!(job.reaching_into("blog", &names).is_none());
+    }
+
+    #[test]
+    fn an_image_may_have_a_schedule_of_its_own() {
+        let host = Env { name: "POSTGRES_HOST".to_owned(), value: Some("pg".to_owned()), ..Env::default() };
+        let of = |image: &str, replicas: i64| {
+            let image = ImageRef::parse(image).ok();
+            let container = Container { image, env: vec![host.clone()], ..Container::default() };
+            let view =
+                Workload { containers: vec![container], replicas: Some(replicas), ..Workload::default() };
+            BackupJobRecord::of(&GroupKind::new("apps/v1", "Deployment"), &view)
+        };
+        let found = of("prodrigestivill/postgres-backup-local:16", 1).unwrap();
+        assert!(found.visible && found.words.contains("pg") && found.programs.contains("pg_dump"));
+        assert!(!found.suspended && of("postgres-backup-local", 0).unwrap().suspended);
+        assert!(of("etcd-backup-operator", 1).is_none() && of("postgres", 1).is_none());
     }
 
     #[test]

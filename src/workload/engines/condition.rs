@@ -43,6 +43,9 @@ pub(super) struct Condition {
     arguments_in: Vec<String>,
     #[serde(default)]
     environment: Vec<String>,
+    /// Those of the variables that the image passes over if they are empty.
+    #[serde(default)]
+    unless_empty: Vec<String>,
     #[serde(default)]
     values: Vec<String>,
     /// None of their values is one of these.
@@ -88,7 +91,12 @@ impl Condition {
         let of_arguments = line.values(&self.arguments, style).flatten();
         let of_texts = more.iter().flat_map(|words| values(words, &self.arguments, style));
         let of_texts = of_texts.filter_map(|(_, value)| value);
-        let of_variables = self.environment.iter().filter_map(|name| line.variable(name)?);
+        let counts =
+            |name: &String, value: &str| !(value.trim().is_empty() && self.unless_empty.contains(name));
+        let of_variables = self.environment.iter().filter_map(|name| {
+            let value = line.variable(name)??;
+            counts(name, value).then_some(value)
+        });
         let mut given = of_arguments.chain(of_texts).chain(of_variables).peekable();
         let fits = |one: &str| {
             let plain = one.trim_matches(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '"' | '\''));

@@ -83,8 +83,11 @@ fn roles_that_keep_nothing_are_no_engines() {
     let node = |roles: Value| {
         engine(json!({"image": "opensearch", "env": [{"name": "node.roles", "value": roles}]}))
     };
-    assert_eq!((node(json!("")), node(json!("[]"))), (String::new(), String::new()));
+    assert_eq!((node(json!("")), node(json!("[]"))), ("elasticsearch".to_owned(), String::new()));
     assert_eq!(node(json!("data,ingest")), "elasticsearch");
+    let both = json!({"image": "elasticsearch:8", "env": [{"name": "node.roles", "value": ""}],
+        "args": ["elasticsearch", "-Enode.roles=ingest"]});
+    assert_eq!(engine(both), "", "an empty variable is not passed on");
     let secret = json!([{"name": "node.roles", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]);
     assert_eq!(engine(json!({"image": "elasticsearch", "env": secret})), "elasticsearch");
     assert_eq!(runs("elasticsearch:8", json!(["elasticsearch", "-Enode.roles="])), "");

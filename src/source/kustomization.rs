@@ -16,6 +16,9 @@ use crate::yaml;
 /// The names of the file that makes a directory a Kustomize directory.
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
+/// The group of Flux's objects of kind Kustomization.
+const FLUX: &str = "kustomize.toolkit.fluxcd.io/";
+
 /// Is it the file that makes its directory a Kustomize directory?
 pub fn is_kustomization(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| NAMES.contains(&name))
@@ -181,10 +184,15 @@ pub struct Kustomization {
 }
 
 impl Kustomization {
-    /// Reads a kustomization. What lies outside is left out here, and an error when it is rendered.
-    pub fn read(file: &Path, boundary: &Boundary) -> Self {
+    /// Reads a kustomization. What lies outside is left out here, and an error when it is rendered. None if it is an
+    /// object of Flux, which is called the same.
+    pub fn read(file: &Path, boundary: &Boundary) -> Option<Self> {
         let value = if boundary.file(file).is_ok() { document(file) } else { Value::Null };
-        let component = value.get("kind").and_then(Value::as_str) == Some("Component");
+        let says = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
+        if says("apiVersion").starts_with(FLUX) {
+            return None;
+        }
+        let component = says("kind") == "Component";
         let changes = |all: &Map<String, Value>| all.keys().any(|key| !UNCHANGED.contains(&key.as_str()));
         let collects = !component && value.as_object().is_some_and(|all| !changes(all));
         let mut own = Self { component, collects, ..Self::default() };
@@ -209,13 +217,13 @@ impl Kustomization {
             }
         }
         own.patches.retain(|file| !whole.contains(file));
-        own
+        Some(own)
     }
 
     /// The kustomization of a directory, which may lie outside the tree.
     fn in_directory(directory: &Path, boundary: &Boundary) -> Option<Self> {
         let file = NAMES.iter().map(|name| directory.join(name)).find(|file| file.is_file())?;
-        Some(Self::read(&file, boundary))
+        Self::read(&file, boundary)
     }
 }
 
@@ -224,6 +232,8 @@ impl Kustomization {
 pub struct MadeOf {
     /// All files, inside and outside the tree.
     pub files: BTreeSet<PathBuf>,
+    /// Those that are only laid over others.
+    pub patches: BTreeSet<PathBuf>,
     /// All Kustomize directories.
     pub directories: BTreeSet<PathBuf>,
 }
@@ -242,6 +252,7 @@ pub fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>, boundar
         };
         if let Some(kustomization) = all.get(&directory).or(elsewhere.as_ref()) {
             made_of.files.extend(kustomization.files.iter().cloned());
+            made_of.patches.extend(kustomization.patches.iter().cloned());
             waiting.extend(kustomization.directories.iter().cloned());
         }
     }
@@ -253,7 +264,7 @@ pub fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>, boundar
 pub fn collected(directory: &Path, boundary: &Boundary) -> Option<MadeOf> {
     let own = Kustomization::in_directory(directory, boundary).filter(|own| own.collects)?;
     let files = own.files.into_iter().filter(|file| !is_kustomization(file)).collect();
-    Some(MadeOf { files, directories: own.directories })
+    Some(MadeOf { files, directories: own.directories, patches: own.patches })
 }
 
 /// What keeps a Kustomize directory from being rendered: names of what lies outside the repository, is no
@@ -266,6 +277,7 @@ pub fn faults(directory: &Path, boundary: &Boundary, remote: bool) -> Vec<Diagno
         waiting: vec![Step { path: directory.to_owned(), plugins_of: None }],
         faults: Vec::new(),
         absent: Vec::new(),
+        remote_names: Vec::new(),
     };
     while let Some(step) = inspection.waiting.pop() {
         inspection.directory(step);
@@ -296,8 +308,9 @@ struct Inspection<'a> {
     seen: HashSet<(PathBuf, Option<PathBuf>)>,
     waiting: Vec<Step>,
     faults: Vec<Diagnostic>,
-    /// What the document being read names and the tree does not have.
+    /// What the document being read names and the tree does not have, and what would have to be fetched.
     absent: Vec<Diagnostic>,
+    remote_names: Vec<Diagnostic>,
 }
 
 impl Inspection<'_> {
@@ -366,15 +379,9 @@ impl Inspection<'_> {
             self.reference(&reference, here, plugins_of, &error);
         }
         // A tree that another program puts together first would be told name by name.
-        let more = self.absent.len().saturating_sub(1);
-        if let Some(mut first) = self.absent.drain(..).next() {
-            match more {
-                0 => {}
-                1 => first.message.push_str(", nor another one that this file names"),
-                _ => first.message.push_str(&format!(", nor {more} others that this file names")),
-            }
-            self.faults.push(first);
-        }
+        let absent = together(self.absent.drain(..), "nor", "that this file names");
+        let remote = together(self.remote_names.drain(..), "and so would", "of this file");
+        self.faults.extend(absent.into_iter().chain(remote));
     }
 
     fn reference(
@@ -401,7 +408,7 @@ impl Inspection<'_> {
         };
         if is_remote {
             let fault = || error(format!("{} would be fetched", name.trim())).with_help(FETCH_IT);
-            return self.faults.extend((!self.remote).then(fault));
+            return self.remote_names.extend((!self.remote).then(fault));
         }
         // Kustomize resolves names from the directory without links.
         let path = resolved(&here.real.join(name));
@@ -436,6 +443,21 @@ impl Inspection<'_> {
             }
         }
     }
+}
+
+/// Faults of one kind as one: the first, and how many others there are.
+fn together(
+    mut faults: impl ExactSizeIterator<Item = Diagnostic>,
+    link: &str,
+    of: &str,
+) -> Option<Diagnostic> {
+    let mut first = faults.next()?;
+    match faults.len() {
+        0 => {}
+        1 => first.message.push_str(&format!(", {link} another one {of}")),
+        more => first.message.push_str(&format!(", {link} {more} others {of}")),
+    }
+    Some(first)
 }
 
 /// What a kustomization may say that changes nothing of what it names.

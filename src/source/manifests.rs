@@ -18,7 +18,7 @@ use crate::diagnostic::{Diagnostic, SourceText};
 use crate::path::{self, Segment};
 use crate::workload::projection::Projections;
 use crate::yaml::edit::Change;
-use crate::yaml::{self, Fault, Positions, Readable, SourceSpan, YamlError};
+use crate::yaml::{self, Fault, Positions, Readable, RepeatedKeys, SourceSpan, YamlError};
 
 /// The file name for standard input.
 pub const STDIN: &str = "<stdin>";
@@ -123,7 +123,7 @@ impl Manifest {
 
 /// The request that would create an object. None if its kind has no projection, so that no policy can review it.
 pub fn request(object: &Value, projections: &Projections, default_namespace: &str) -> Option<Request> {
-    let kind = GroupVersionKind::new(text(object, "apiVersion"), text(object, "kind"));
+    let kind = served(GroupVersionKind::new(text(object, "apiVersion"), text(object, "kind")), projections);
     let projection = projections
         .of(&kind.group_kind())
         .filter(|projection| projection.versions.contains(&kind.version))?;
@@ -145,6 +145,22 @@ pub fn request(object: &Value, projections: &Projections, default_namespace: &st
         dry_run: false,
         options: Value::Null,
     })
+}
+
+/// The kind in the version that is served today, of one that was served once: whoever mends the version has the object
+/// judged as it is.
+fn served(kind: GroupVersionKind, projections: &Projections) -> GroupVersionKind {
+    let mut all = projections.iter();
+    let known = all.find(|(known, _)| {
+        known.kind == kind.kind && (known.group == kind.group || kind.group == "extensions")
+    });
+    let is_past = kind.version.contains("alpha") || kind.version.contains("beta");
+    match known.and_then(|(known, projection)| Some((known, projection, projection.versions.first()?))) {
+        Some((known, projection, version)) if is_past && !projection.versions.contains(&kind.version) => {
+            GroupVersionKind { group: known.group.clone(), version: version.clone(), kind: kind.kind }
+        }
+        _ => kind,
+    }
 }
 
 fn written(object: &Value) -> Cow<'_, Value> {
@@ -239,7 +255,7 @@ impl Manifests {
     pub fn of_object(name: String, object: &Value) -> Self {
         let mut all = Self::default();
         // What is stored is what applies: nobody fills in anything any more.
-        all.add_text(name, yaml::write(object).as_bytes(), false);
+        all.add_text(name, yaml::write(object).as_bytes(), false, RepeatedKeys::Ambiguous);
         all
     }
 
@@ -262,12 +278,18 @@ impl Manifests {
 
     /// Adds the objects in one file.
     pub fn add(&mut self, name: String, bytes: &[u8]) {
-        self.add_text(name, bytes, true);
+        self.add_text(name, bytes, true, RepeatedKeys::Ambiguous);
     }
 
     /// The same; `unfilled`: placeholders may be left to fill in.
-    fn add_text(&mut self, name: String, bytes: &[u8], unfilled: bool) {
-        let (text, Readable { documents, faults }) = match yaml::read_file(bytes) {
+    pub(super) fn add_text(
+        &mut self,
+        name: String,
+        bytes: &[u8],
+        unfilled: bool,
+        repeated_keys: RepeatedKeys,
+    ) {
+        let (text, Readable { documents, faults }) = match yaml::read_file(bytes, repeated_keys) {
             Ok(read) => read,
             Err(error) => return self.errors.push(diagnostic(&SourceText::new(name, ""), error)),
         };

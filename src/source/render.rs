@@ -215,7 +215,7 @@ impl Rendered {
                 ))
                 .with_help("update helm, or allow it with --allow-remote")));
         }
-        let said = reason(&said);
+        let said = innermost(&reason(&said));
         let said = if said.is_empty() { "it does not say why" } else { &said };
         let help = match self.renderer {
             Renderer::Kustomize => NEEDS_FLAGS,
@@ -247,6 +247,19 @@ fn reason(said: &str) -> String {
     };
     let words = error.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ");
     words.get(6..).filter(|_| begins(&words.as_str())).map_or(words.as_str(), str::trim).to_owned()
+}
+
+/// Kustomize tells of each directory on the way to the cause, and tries files as directories: the way is cut off.
+fn innermost(said: &str) -> String {
+    const LIMIT: usize = 400;
+    let steps = ["accumulation err='", "recursed accumulation of path '"];
+    let behind = |step: &str| said.rfind(step).map(|at| at + step.len());
+    let cause = steps.into_iter().filter_map(behind).max().and_then(|at| said.get(at..)).unwrap_or(said);
+    let cause = cause.split("': must build at directory").next().unwrap_or(cause);
+    match cause.char_indices().nth(LIMIT) {
+        Some((end, _)) => format!("{}…", cause.get(..end).unwrap_or(cause)),
+        None => cause.to_owned(),
+    }
 }
 
 /// The last error that is logged and not printed, as by the kubectl of the Google Cloud SDK: `E1130 … err="…"`, or

@@ -1,11 +1,13 @@
 //! The objects of a directory that a program renders.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-use super::kustomization::{collected, made_of};
+use super::kustomization::{collected, is_kustomization, made_of};
 use super::manifests::Manifests;
 use super::render::{RenderOptions, Renderer};
-use super::tree::Rendered;
+use super::tree::{Rendered, is_manifest};
+use crate::yaml::RepeatedKeys;
 
 impl Manifests {
     /// Renders a directory. If it cannot be rendered and only collects others, those are rendered one by one, so that
@@ -27,7 +29,7 @@ impl Manifests {
             };
             let Some(collected) = collected else {
                 all.errors.extend(errors);
-                all.lost.insert(rendered.directory, rendered.files);
+                all.lost.insert(rendered.directory.clone(), unrendered(&rendered));
                 continue;
             };
             // What is wrong with its parts, they tell themselves.
@@ -53,7 +55,11 @@ impl Manifests {
     /// The objects that a program wrote.
     fn of_output(rendered: &Rendered, bytes: &[u8]) -> Self {
         let mut all = Self::default();
-        all.add(rendered.name(), bytes);
+        let repeated_keys = match rendered.renderer {
+            Renderer::Helm => RepeatedKeys::LastCounts,
+            Renderer::Kustomize => RepeatedKeys::Ambiguous,
+        };
+        all.add_text(rendered.name(), bytes, true, repeated_keys);
         // People edit the file that it was rendered from.
         let text = String::from_utf8_lossy(bytes);
         for error in all.errors.iter_mut().chain(&mut all.warnings).filter(|error| error.line > 0) {
@@ -69,6 +75,16 @@ impl Manifests {
         }
         all
     }
+}
+
+/// The manifests that a directory would have been rendered from.
+fn unrendered(rendered: &Rendered) -> BTreeSet<PathBuf> {
+    let mut files = rendered.files.clone();
+    if rendered.renderer == Renderer::Kustomize {
+        let patches = made_of(&rendered.directory, &BTreeMap::new(), &rendered.boundary).patches;
+        files.retain(|file| is_manifest(file) && !is_kustomization(file) && !patches.contains(file));
+    }
+    files
 }
 
 /// The template of which helm says that it made this line of a text.

@@ -288,8 +288,9 @@ fn each_once(files: &mut BTreeSet<PathBuf>) {
 /// The Kustomize directories.
 fn kustomizations(files: &BTreeSet<PathBuf>, bounds: &Bounds) -> BTreeMap<PathBuf, Kustomization> {
     let all = files.iter().filter(|file| is_kustomization(file));
-    let read =
-        |file: &PathBuf| Some((parent(file).to_owned(), Kustomization::read(file, bounds.of(parent(file))?)));
+    let read = |file: &PathBuf| {
+        Some((parent(file).to_owned(), Kustomization::read(file, bounds.of(parent(file))?)?))
+    };
     all.filter_map(read).collect()
 }
 

@@ -50,6 +50,11 @@ const DEFINITIONS: &[(&str, &[&str])] = &[
     ("pg_dumpall", &["--schema-only", "-s", "--globals-only", "-g", "--roles-only", "-r"]),
 ];
 
+/// By which pg_dump leaves out schemas and tables.
+const EXCLUDING: &[&str] = &["--exclude-schema", "--exclude-table-data", "--exclude-table", "-N", "-T"];
+/// Names and patterns of TimescaleDB's schema.
+const CHUNKS: &[&str] = &["_timescaledb_internal", "_timescaledb*"];
+
 /// Whether nothing of what a job dumps outlives its pods, for certain.
 pub(crate) fn go_with_the_pod(view: &Workload) -> bool {
     let stays = view.containers.iter().any(|container| container.mounts.iter().any(keeps));
@@ -76,6 +81,39 @@ pub(crate) fn are_definitions(view: &Workload) -> bool {
         DUMPS.iter().any(|name| !DEFINITIONS.iter().any(|(known, _)| known == name) && text.contains(name))
     });
     !others && dumps.next() == Some(true) && dumps.all(|only| only)
+}
+
+/// Whether all that a job dumps leaves out the schema in which TimescaleDB keeps the rows of hypertables.
+pub(crate) fn are_without_chunks(view: &Workload) -> bool {
+    let lines: Vec<CommandLine> = view.containers.iter().flat_map(lines).collect();
+    let is_dump = |words: &&Vec<String>| {
+        words.first().is_some_and(|first| matches!(program(first), "pg_dump" | "pg_dumpall"))
+    };
+    let commands = || lines.iter().flat_map(CommandLine::all_commands).filter(is_dump);
+    let leaves_out = |words: &[String]| {
+        excluded(words)
+            .any(|name| CHUNKS.iter().any(|chunks| name.trim_matches(['"', '\'']).starts_with(chunks)))
+    };
+    // Rows may be copied beside the dump.
+    let copies = |text: &str| text.to_ascii_lowercase().contains("copy");
+    commands().next().is_some()
+        && commands().all(|words| leaves_out(words))
+        && !view.containers.iter().flat_map(texts).any(copies)
+}
+
+/// What pg_dump is told to leave out.
+fn excluded(words: &[String]) -> impl Iterator<Item = &str> {
+    words.iter().enumerate().filter_map(|(at, word)| {
+        EXCLUDING.iter().find_map(|option| {
+            let value = word.strip_prefix(option)?;
+            let next = || words.get(at + 1).map(String::as_str);
+            match value.strip_prefix('=') {
+                _ if value.is_empty() => next(),
+                None if option.starts_with("--") => None,
+                value_after_sign => Some(value_after_sign.unwrap_or(value)),
+            }
+        })
+    })
 }
 
 /// The scripts of ConfigMaps that a container's commands name; none for one whose text is not known.
@@ -141,6 +179,27 @@ mod tests {
         let command = ["sh", "-c", script].map(ToOwned::to_owned).to_vec();
         let container = Container { command, mounts: mounts.collect(), ..Container::default() };
         Workload { containers: vec![container], ..Workload::default() }
+    }
+
+    #[test]
+    fn a_dump_leaves_out_the_rows_of_hypertables() {
+        for script in [
+            "pg_dump -h pg --exclude-schema='_timescaledb*' app > /b/x",
+            "pg_dump --exclude-schema _timescaledb_internal app",
+            "pg_dump -N_timescaledb_internal app",
+            "pg_dump -T '_timescaledb_internal.*' -Fc app",
+        ] {
+            assert!(are_without_chunks(&job(script, &[])), "{script}");
+        }
+        for script in [
+            "pg_dump app",
+            "pg_dump --exclude-schema=audit app",
+            "pg_dump -N '_timescaledb*' app; pg_dump app",
+            "pg_dump -N '_timescaledb*' app; psql -c '\\copy m to /b/m.csv'",
+            "echo _timescaledb_internal",
+        ] {
+            assert!(!are_without_chunks(&job(script, &[])), "{script}");
+        }
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
-use super::Document;
 use super::error::YamlError;
 use super::folded;
 use super::offsets::Offsets;
 use super::positions::Mark;
 use super::scalar::{self, Scalar};
 use super::tree::{Builder, Kind, too_deep};
+use super::{Document, RepeatedKeys};
 
 /// The context before a piece.
 #[derive(Clone, Copy)]
@@ -20,6 +20,7 @@ pub(super) struct Head {
     pub since: u32,
     /// Number of line breaks before the piece.
     pub breaks: u32,
+    pub repeated_keys: RepeatedKeys,
 }
 
 /// The number of white-space corrections before the parser's error is final.
@@ -38,7 +39,8 @@ pub(super) fn read(
     let mark = content.len() - content.strip_prefix('\u{feff}').unwrap_or(content).len();
     let mut reader = Reader {
         offsets: Offsets::new(text, piece.start + mark, head.breaks),
-        builder: Builder::with_room(*room),
+        builder: Builder::new(*room, head.repeated_keys),
+        repeated_keys: head.repeated_keys,
         seen: piece.start + mark,
         marks: 0,
         room: *room,
@@ -124,12 +126,13 @@ struct Reader<'t> {
     /// Whether it may be changed where the parser has not been yet, and whether it was.
     guesses: bool,
     guessed: bool,
+    repeated_keys: RepeatedKeys,
 }
 
 impl Reader<'_> {
     /// Begins again, after so many changes of white space.
     fn restart(&mut self, room: usize, changes: usize) {
-        self.builder = Builder::with_room(room);
+        self.builder = Builder::new(room, self.repeated_keys);
         self.seen = self.offsets.base;
         self.marks = 0;
         self.folds = changes;

@@ -60,6 +60,16 @@ pub struct Readable {
     pub faults: Vec<Fault>,
 }
 
+/// What a key means that a mapping has twice with different values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RepeatedKeys {
+    /// Nothing: kubectl refuses it.
+    #[default]
+    Ambiguous,
+    /// What it says the last time, as Helm has it of what it rendered.
+    LastCounts,
+}
+
 /// A document that cannot be read.
 #[derive(Clone, Debug)]
 pub struct Fault {
@@ -97,11 +107,15 @@ pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
 /// Reads all documents of a text that can be read: one that cannot costs only itself. A key may be given twice with one
 /// value; empty and `null` documents are left out.
 pub fn read_each(text: &str) -> Readable {
+    read_each_with(text, RepeatedKeys::Ambiguous)
+}
+
+fn read_each_with(text: &str, repeated_keys: RepeatedKeys) -> Readable {
     if text.len() > MAX_BYTES {
         let fault = Fault { error: too_long(text.len()), part: 0..text.len() };
         return Readable { documents: Vec::new(), faults: vec![fault] };
     }
-    let stream::Stream { documents, faults } = stream::read(text);
+    let stream::Stream { documents, faults } = stream::read(text, repeated_keys);
     let faults = faults.into_iter().map(|(error, part)| {
         let error = error.advised(text, text.get(part.clone()).unwrap_or_default());
         Fault { error, part }
@@ -115,10 +129,10 @@ pub fn read_each(text: &str) -> Readable {
 /// # Errors
 ///
 /// If it is not a text at all, or JSON in another encoding.
-pub fn read_file(bytes: &[u8]) -> Result<(Cow<'_, str>, Readable), YamlError> {
+pub fn read_file(bytes: &[u8], repeated_keys: RepeatedKeys) -> Result<(Cow<'_, str>, Readable), YamlError> {
     let error = match text(bytes) {
         Ok(text) => {
-            let readable = read_each(&text);
+            let readable = read_each_with(&text, repeated_keys);
             return Ok((text, readable));
         }
         Err(error) => error,
@@ -131,7 +145,7 @@ pub fn read_file(bytes: &[u8]) -> Result<(Cow<'_, str>, Readable), YamlError> {
         .utf8_chunks()
         .map(|chunk| chunk.valid().to_owned() + if chunk.invalid().is_empty() { "" } else { NO_CHARACTER })
         .collect();
-    let mut readable = read_each(&text);
+    let mut readable = read_each_with(&text, repeated_keys);
     for fault in &mut readable.faults {
         let line = text.lines().nth(fault.error.line.saturating_sub(1)).unwrap_or_default();
         if line

@@ -6,10 +6,10 @@
 
 use std::ops::Range;
 
-use super::Document;
 use super::error::YamlError;
 use super::events::{self, Head};
 use super::json::{self, Stop};
+use super::{Document, RepeatedKeys};
 
 /// Aliases may copy this many bytes, and this many times the length of the text: far more than files need that are
 /// written by people, and little memory.
@@ -28,9 +28,9 @@ pub(super) struct Stream {
 }
 
 /// Reads all documents of a text. A document that cannot be read costs only itself.
-pub(super) fn read(text: &str) -> Stream {
+pub(super) fn read(text: &str, repeated_keys: RepeatedKeys) -> Stream {
     let mut stream = Stream::default();
-    if let Err(error) = read_into(text, &mut stream) {
+    if let Err(error) = read_into(text, repeated_keys, &mut stream) {
         stream.faults.push((error, 0..text.len()));
     }
     let lost = stream.documents.iter_mut().flat_map(|document| std::mem::take(&mut document.lost));
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str) -> Stream {
     stream
 }
 
-fn read_into(text: &str, stream: &mut Stream) -> Result<(), YamlError> {
+fn read_into(text: &str, repeated_keys: RepeatedKeys, stream: &mut Stream) -> Result<(), YamlError> {
     let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
     let body = text.get(mark..).unwrap_or_default();
     let Stream { documents, faults } = stream;
@@ -63,7 +63,8 @@ fn read_into(text: &str, stream: &mut Stream) -> Result<(), YamlError> {
 
     // Of the whole text: many documents are as large as one.
     let mut room = ALIAS_BYTES + ALIAS_FACTOR * text.len();
-    let mut head = Head { since: from as u32, breaks: line_breaks(text.get(..from).unwrap_or_default()) };
+    let breaks = line_breaks(text.get(..from).unwrap_or_default());
+    let mut head = Head { since: from as u32, breaks, repeated_keys };
     let mut counted = from;
     for piece in pieces(text, from, faults) {
         head.breaks += line_breaks(text.get(counted..piece.start).unwrap_or_default());

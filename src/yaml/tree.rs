@@ -9,11 +9,11 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use super::NO_CHARACTER;
 use super::error::YamlError;
 use super::positions::{Entry, KeyType, Mark, Node, Positions, Shape};
 use super::scalar::Scalar;
 use super::values::{Same, Values};
+use super::{NO_CHARACTER, RepeatedKeys};
 
 /// The maximum nesting of lists and mappings; deeper than any Kubernetes schema.
 pub(super) const MAX_DEPTH: usize = 100;
@@ -43,6 +43,7 @@ pub(super) struct Builder {
     frames: Vec<Frame>,
     /// The bytes that the copies of further aliases may take.
     room: usize,
+    repeated_keys: RepeatedKeys,
     /// The end of the last node: a block collection ends with its last child.
     last_end: u32,
     /// Keys that are given twice with one value.
@@ -97,8 +98,8 @@ pub(super) fn too_deep(line: usize, column: usize) -> YamlError {
 
 impl Builder {
     /// A builder whose aliases may copy this many bytes.
-    pub fn with_room(room: usize) -> Self {
-        Self { room, ..Self::default() }
+    pub fn new(room: usize, repeated_keys: RepeatedKeys) -> Self {
+        Self { room, repeated_keys, ..Self::default() }
     }
 
     /// The bytes that aliases may still copy.
@@ -147,7 +148,7 @@ impl Builder {
             Body::List(items) => Shape::List(items.into()),
             Body::Map(fields) => {
                 let values = Same { nodes: &self.nodes, leaves: &self.leaves };
-                match fields.finish(&values, &mut self.repeated) {
+                match fields.finish(&values, self.repeated_keys, &mut self.repeated) {
                     Ok(entries) => Shape::Map(entries.into()),
                     Err(error) if self.is_in_item() => {
                         self.broken.get_or_insert(error);
@@ -354,8 +355,13 @@ fn inherited(nodes: &[Node], id: u32, aliased: bool) -> Option<Vec<Entry>> {
 }
 
 impl Fields {
-    /// All entries, sorted by key. A key that is given twice with one value counts once, and is told.
-    fn finish(self, values: &Same<'_>, repeated: &mut Vec<YamlError>) -> Result<Vec<Entry>, YamlError> {
+    /// All entries, sorted by key. A key that is given twice counts once, and is told.
+    fn finish(
+        self,
+        values: &Same<'_>,
+        repeated_keys: RepeatedKeys,
+        repeated: &mut Vec<YamlError>,
+    ) -> Result<Vec<Entry>, YamlError> {
         let mut entries = self.own;
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         let twice = || {
@@ -369,14 +375,23 @@ impl Fields {
             error(second.spot, format!("the key {key:?} is given twice{how}, first in line {line}"))
         };
         let differ = |(first, second): &(&Entry, &Entry)| !values.same(first.child, second.child, 0);
-        if let Some((first, second)) = twice().filter(differ).min_by_key(|(_, second)| second.spot.start) {
+        let differing = twice().filter(differ).min_by_key(|(_, second)| second.spot.start);
+        if let Some((first, second)) = differing.filter(|_| repeated_keys == RepeatedKeys::Ambiguous) {
             return Err(told(first, second, ""));
         }
         let room = MAX_REPEATED.saturating_sub(repeated.len());
-        let told =
-            |(first, second)| told(first, second, " with the same value").help("leave one of them out");
+        let told = |pair: (&Entry, &Entry)| {
+            let how = if differ(&pair) { " and the last one counts" } else { " with the same value" };
+            told(pair.0, pair.1, how).help("leave one of them out")
+        };
         repeated.extend(twice().map(told).take(room));
-        entries.dedup_by(|second, first| second.key == first.key);
+        entries.dedup_by(|second, first| {
+            let again = second.key == first.key;
+            if again && repeated_keys == RepeatedKeys::LastCounts {
+                mem::swap(first, second);
+            }
+            again
+        });
         let Some((merge, mut inherited)) = self.merge else {
             return Ok(entries);
         };

@@ -90,9 +90,59 @@ fn workloads_of_the_first_versions_of_kubernetes_are_told() {
         let files = directory(&[("a.yaml", &text)]);
         run_in(files.path(), &["check", "."]).expect(
             2,
-            &["is not a kind that an API server serves", "write apiVersion: apps/v1, kind: Deployment"],
+            &[
+                "is not a kind that an API server serves",
+                "write apiVersion: apps/v1, kind: Deployment",
+                // It is judged as what it has to become.
+                "volume-no-emptydir-data",
+            ],
         );
     }
+}
+
+#[test]
+fn an_object_of_flux_makes_no_kustomize_directory() {
+    let flux = "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: db}\nspec: {path: ./db}\n";
+    let files = directory(&[("db/kustomization.yaml", flux), ("db/pg.yaml", NAIVE)]);
+    run_in(files.path(), &["check", "."]).expect(1, &["1 object checked", "volume-no-emptydir-data"]);
+}
+
+#[test]
+fn of_a_key_that_a_chart_gives_twice_the_last_one_counts() {
+    let twice = NAIVE.replacen("  replicas:", "  replicas: 0\n  replicas:", 1);
+    let files = directory(&[
+        ("db/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+        ("db/templates/pg.yaml", &twice),
+    ]);
+    run_with_helm(files.path(), "cat \"$3/templates/pg.yaml\"", &["check", "."])
+        .expect(1, &["1 object checked", "is given twice and the last one counts"]);
+    run_in(files.path(), &["check", "db/templates/pg.yaml"])
+        .expect(2, &["the key \"replicas\" is given twice"]);
+}
+
+#[test]
+fn a_link_to_nothing_is_told() {
+    let files = directory(&[("pg.yaml", NAIVE)]);
+    std::os::unix::fs::symlink("gone.yaml", files.path().join("x.yaml")).unwrap();
+    run_in(files.path(), &["check", "."]).expect(2, &["is a link to nothing", "1 object checked"]);
+}
+
+#[test]
+fn what_cannot_be_rendered_may_hold_what_others_miss() {
+    let schedule = "apiVersion: velero.io/v1\nkind: Schedule\nmetadata: {name: daily, namespace: velero}\n\
+        spec: {schedule: 0 3 * * *, template: {includedNamespaces: [shop]}}\n";
+    let named =
+        format!("namespace: shop\nresources: [{}]\n", "https://example.invalid/x.yaml, schedule.yaml");
+    let claimed = "  volumeClaimTemplates:\n  - metadata: {name: data}\n    spec: {accessModes: [ReadWriteOnce], \
+        resources: {requests: {storage: 1Gi}}}\n";
+    let pg = NAIVE.replace("      volumes:\n        - name: data\n          emptyDir: {}\n", claimed);
+    let files = directory(&[("pg.yaml", &pg)]);
+    run_in(files.path(), &["check", "."]).expect(1, &["backup-declared"]);
+    let files =
+        directory(&[("pg.yaml", &pg), ("k/kustomization.yaml", &named), ("k/schedule.yaml", schedule)]);
+    let run = run_in(files.path(), &["check", "."]);
+    run.expect(2, &["not checked, because it cannot be rendered: k (1 file)"]);
+    assert!(!run.stdout.contains("backup-declared"), "{run:?}");
 }
 
 #[test]

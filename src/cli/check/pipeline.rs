@@ -27,7 +27,7 @@ use crate::report::{Remedy, Report, ReviewedObject};
 use crate::source::bundle::ScannedObject;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
-use crate::source::tree::Source;
+use crate::source::tree::{Source, is_manifest};
 use crate::source::{broken, guarded};
 use crate::yaml::edit::edit;
 
@@ -64,6 +64,8 @@ pub(super) struct ScannedSource {
     pub placeholder: Option<String>,
     /// Directories that cannot be rendered, with their files.
     pub lost: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
+    /// What these files have, as written: it may be what others miss.
+    pub unrendered: Vec<(PathBuf, ScannedObject)>,
     /// The kinds of what cannot be read, as far as they are known.
     pub unread: Vec<Option<GroupVersionKind>>,
     /// The old objects that its own ones were, by their files.
@@ -88,6 +90,7 @@ impl ScannedSource {
             foreign: 0,
             placeholder: None,
             lost: BTreeMap::new(),
+            unrendered: Vec::new(),
             unread: vec![None],
             followed: Vec::new(),
             reads: HashSet::new(),
@@ -186,6 +189,15 @@ impl Pipeline {
             false => ScannedObject::context(manifest, self.cluster.reader(), &self.namespace),
         };
         let objects = manifests.objects.iter().map(scan).collect();
+        let files = manifests.lost.values().flatten().filter(|file| is_manifest(file));
+        let unrendered = files.flat_map(|file| {
+            let objects = Manifests::read(std::slice::from_ref(file)).objects;
+            let scan = |manifest: &Manifest| {
+                ScannedObject::context(manifest, self.cluster.reader(), &self.namespace)
+            };
+            objects.iter().map(|manifest| (file.clone(), scan(manifest))).collect::<Vec<_>>()
+        });
+        let unrendered = unrendered.collect();
         let mut reads = HashSet::new();
         if !reviewed {
             reads.extend(manifests.objects.iter().flat_map(|manifest| maps_of(manifest, &self.namespace)));
@@ -199,6 +211,7 @@ impl Pipeline {
             warnings: std::mem::take(&mut manifests.warnings),
             foreign: manifests.foreign,
             placeholder: manifests.placeholder.take(),
+            unrendered,
             lost: std::mem::take(&mut manifests.lost),
             kept: (!can_be_read_again(&source)).then(|| Arc::new(manifests)),
             source,
@@ -254,9 +267,13 @@ impl Pipeline {
                 continue;
             }
             let old = old(manifest);
-            let Some(mut request) = manifest.request(set.projections(), old, &self.namespace) else {
-                pass_over(&mut report, manifest);
+            let request = manifest.request(set.projections(), old, &self.namespace);
+            let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
+            if request.as_ref().is_none_or(|request| request.kind != kind) {
                 report.errors.extend(nearly_known(set, manifest));
+            }
+            let Some(mut request) = request else {
+                pass_over(&mut report, manifest);
                 continue;
             };
             if let Some(live) = &self.live {

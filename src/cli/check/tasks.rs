@@ -96,8 +96,12 @@ impl Pipeline {
         gone.iter().for_each(|departed| add_departed(&mut before, departed));
 
         let apart = Apart::of(objects.all());
-        let elsewhere = (!objects.rendered.is_empty()).then(|| {
-            let all = objects.all().map(|(place, object)| (place.to_owned(), object.clone())).collect();
+        let unrendered: Vec<_> =
+            scanned.iter_mut().flat_map(|scanned| std::mem::take(&mut scanned.unrendered)).collect();
+        let elsewhere = !objects.rendered.is_empty() || !unrendered.is_empty();
+        let elsewhere = elsewhere.then(|| {
+            let all = objects.all().map(|(place, object)| (place.to_owned(), object.clone()));
+            let all = all.chain(unrendered).collect();
             Scopes::among(&self.cluster, &self.namespace, all, &apart)
         });
         let reader = self.cluster.reader();

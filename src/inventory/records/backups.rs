@@ -71,6 +71,8 @@ pub struct BackupJobRecord {
     pub transient: bool,
     /// Whether all that it dumps are definitions, without the data.
     pub definitions_only: bool,
+    /// Whether all that it dumps leaves out the schema in which TimescaleDB keeps the rows of hypertables.
+    pub without_chunks: bool,
     /// Whether it is suspended.
     pub suspended: bool,
     /// Whether its schedule cannot be read, or never comes due.
@@ -134,8 +136,9 @@ const SAYS_SO: [&str; 8] =
 
 /// Images that make backups by a schedule of their own, until they are stopped, each with the program that it runs. They
 /// are told by a variable where the data store is.
-const SCHEDULERS: [(&str, &str); 8] = [
+const SCHEDULERS: [(&str, &str); 9] = [
     ("db-backup", "backup"),
+    ("mgob", "mongodump"),
     ("mysql-backup", "mysqldump"),
     ("mysql-cron-backup", "mysqldump"),
     ("pg-backup", "pg_dump"),
@@ -327,6 +330,7 @@ impl BackupJobRecord {
             namespace: view.namespace.clone(),
             transient: dumps::go_with_the_pod(view),
             definitions_only: dumps::are_definitions(view),
+            without_chunks: dumps::are_without_chunks(view),
             suspended: view.backup.suspended || view.replicas == Some(0),
             never: schedule.is_some_and(|schedule| schedule.max_gap_seconds.is_none()),
             schedule: schedule.map(|schedule| schedule.text.clone()).unwrap_or_default(),

@@ -46,10 +46,17 @@ own(quoted) if {
 # A placeholder that a tool fills in before the manifest is applied.
 placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<[^<>]*>|\{\{.*\}\})$`, text)
 
-# As in your-secret-key: somebody writes it in, or forgets to.
+# As in your-secret-key and REPLACEME: somebody writes it in, or forgets to.
 to_be_written(text) if {
 	regex.match(`(?i)^your([-_ ][a-z]+)*[-_ ](id|key|secret|password|passphrase|token|credentials|here)$`, text)
 }
+
+to_be_written(text) if regex.match(`(?i)^replace[-_ ]?(me|this|with|by)([-_ ][a-z]+)*$`, text)
+
+# Whatever takes its place, it is none that somebody keeps to himself.
+unwritten(text) if to_be_written(text)
+
+unwritten(text) if regex.match(`(?i)^(please[-_ ]?)?change[-_ ]?(me|this)([-_ ][a-z]+)*[.!]*$`, text)
 
 # A word with digits is none, such as <<hunter2>>.
 placeholder(text) if {

@@ -65,8 +65,16 @@ test_placeholders if {
 	] {
 		credentials.placeholder(text)
 	}
-	every text in ["your-secret-access-key", "YOUR_TOKEN_HERE"] {
+	every text in ["your-secret-access-key", "YOUR_TOKEN_HERE", "REPLACEME", "replace-with-your-key"] {
 		credentials.to_be_written(text)
+		credentials.unwritten(text)
+	}
+	every text in ["changeme", "CHANGE_ME", "please-change-this", "change-me-in-production!"] {
+		credentials.unwritten(text)
+		not credentials.to_be_written(text)
+	}
+	every text in ["hunter2", "changeme2", "replaced", "exchange"] {
+		not credentials.unwritten(text)
 	}
 	every text in ["hunter2", "$hunter2", "a${PW}", "<x", "your-hunter2", "yourkey", "<<hunter2abc>>", "<hunter2>>>"] {
 		not credentials.placeholder(text)

@@ -15,7 +15,7 @@
 #   action: deny
 #   match:
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]
-#     classes: [durable, cache, batch]
+#     classes: [durable, cache, batch, backup]
 #   sensitive: true
 #   parameters:
 #     secret_flags:
@@ -39,7 +39,7 @@ violation contains v if {
 		"path": array.concat(container.path, [field, i]),
 		"fix": concat("", [
 			"Put it as it is into a Secret, give it to the container as a variable, and write $(VARIABLE) in its place; ",
-			"it has been seen, so change it later: in the store first, then in the Secret; a key that encrypts data never alone",
+			"it has been seen, so change it later: first in what issues or checks it, then in the Secret; a key that encrypts data never alone",
 		]),
 	}
 }

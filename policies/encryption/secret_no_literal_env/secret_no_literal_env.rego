@@ -8,7 +8,8 @@
 #   $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false, the path of a
 #   file in a mounted volume or of credentials, the name of a Secret that the pods refer to, and constants that are
 #   published and the same for everybody, such as the passphrases of Stellar's networks and the key of Azure's storage
-#   emulator. The value is never shown. Add names that end like this but hold no credential, such as the name of a
+#   emulator. So do replace-me and your-password-here, except in a data store, which takes them for its password; changeme
+#   is flagged anywhere, as a placeholder. The value is never shown. Add names that end like this but hold no credential, such as the name of a
 #   Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked, too. What variables take from
 #   ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests or in the inventory, and told
 #   once for each entry; at admission ConfigMaps are not known. So are files of ConfigMaps that a data store reads: the
@@ -28,12 +29,18 @@
 #   description: The passphrases of the networks, which are no secrets.
 # - ref: https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
 #   description: The key that the storage emulator has by default.
+# - ref: https://github.com/Graylog2/graylog2-server/blob/master/misc/graylog.conf
+#   description: A new password_secret makes what is encrypted in the database invalid.
+# - ref: https://docs.drone.io/server/reference/drone-database-secret
+# - ref: https://docs.joinmastodon.org/admin/config/#secrets
+# - ref: https://distribution.github.io/distribution/about/configuration/#http
+#   description: The secret signs what clients bring back, and is the same for all registries.
 # custom:
 #   severity: critical
 #   action: deny
 #   match:
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]
-#     classes: [durable, cache, batch]
+#     classes: [durable, cache, batch, backup]
 #   sensitive: true
 #   parameters:
 #     allow_names:
@@ -43,7 +50,7 @@
 #       description: Variables (globs) that are named like a credential but hold none.
 #   fix: >-
 #     Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. It has been exposed:
-#     change it in the store first, then in the Secret. Never just replace a key that encrypts data.
+#     change it first in what issues or checks it, then in the Secret. Never just replace a key that encrypts data.
 #   why: everyone who can read the workload, its Git history or its CI logs can read the password
 package stategate.encryption.secret_no_literal_env
 
@@ -62,9 +69,10 @@ violation contains v if {
 	v := {
 		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
 		"path": array.concat(variable.path, ["name"]),
-		"fix": sprintf(
-			"Put it as it is into a Secret and write valueFrom.secretKeyRef instead of the value of %s; %s",
-			[variable.name, afterwards(variable.name)],
+		"fix": fix(
+			variable, what,
+			sprintf("Put it as it is into a Secret and write valueFrom.secretKeyRef instead of the value of %s", [variable.name]),
+			sprintf("Take %s from a Secret (valueFrom.secretKeyRef)", [variable.name]),
 		),
 	}
 }
@@ -86,9 +94,13 @@ violation contains v if {
 		),
 		"path": variable.path,
 		"key": sprintf("%s/%s", [variable.config_map, variable.name]),
-		"fix": sprintf(
-			"Move it as it is from ConfigMap %s into a Secret and refer to it by %s; %s",
-			[variable.config_map, reference(variable), afterwards(variable.name)],
+		"fix": fix(
+			variable, use.what,
+			sprintf(
+				"Move it as it is from ConfigMap %s into a Secret and refer to it by %s",
+				[variable.config_map, reference(variable)],
+			),
+			sprintf("Take %s from a Secret (%s) instead of ConfigMap %s", [variable.name, reference(variable), variable.config_map]),
 		),
 	}
 }
@@ -286,11 +298,56 @@ encrypted("rabbitmq", value) if startswith(value, "encrypted:")
 # RabbitMQ's own default, which lets in nobody from elsewhere.
 filled_in(value) if value == "guest"
 
-afterwards(name) := "it encrypts data: never just replace it, rotate it as its program documents" if {
-	regex.match(`(?i)(encryption|private|secret)_?key|passphrase`, name)
-} else := "a shared key of a cluster: change it only while all members are stopped" if {
-	regex.match(`(?i)replica_?set_?key|erlang_?cookie`, name)
-} else := "it has been seen, so change it: in the store itself first (images read it for a new data directory only), then here"
+# A placeholder is no secret yet, unless something runs with it.
+fix(variable, what, moved, taken_from) := sprintf(
+	"%s, with a value of your own; if something runs with the placeholder already, put that in as it is: %s",
+	[taken_from, afterwards(variable.name)],
+) if {
+	what == a_placeholder
+} else := sprintf("%s; %s", [moved, afterwards(variable.name)])
+
+# What becomes of the value that has been seen, by the first pattern that matches the name.
+afterwards(name) := [kind.then | some kind in kinds; regex.match(kind.names, name)][0]
+
+kinds := [
+	{"names": `(?i)(^|_)(aws|s3|b2|spaces|stripe|recaptcha|hcaptcha|turnstile)_([a-z0-9]+_)*secret_?key$`, "then": issued},
+	{
+		"names": keeps_readable,
+		"then": "what is stored may be encrypted or hashed with it: never just replace it, rotate it as its program documents",
+	},
+	{
+		"names": `(?i)replica_?set_?key|erlang_?cookie`,
+		"then": "a shared key of a cluster: change it only while all members are stopped",
+	},
+	{
+		"names": `(?i)(http|session|cookie|jwt|rpc|webhook)_?secret$`,
+		"then": "it has been seen, so change it in all pods that share it at once: what it has signed, such as sessions, ends",
+	},
+	{"names": outside, "then": issued},
+	{
+		"names": `(?i)secret$`,
+		"then": "it has been seen, so change it as its program documents: some encrypt with it what they store",
+	},
+	{
+		"names": "",
+		"then": "it has been seen, so change it: in the store itself first (images read it for a new data directory only), then here",
+	},
+]
+
+issued := "it has been seen, so change it: first in what issues or checks it, then here"
+
+# Django and its like, Graylog (GRAYLOG_PASSWORD_SECRET), Mastodon (OTP_SECRET), Drone (DRONE_DATABASE_SECRET), Appsmith
+# (APPSMITH_ENCRYPTION_PASSWORD), the key storage of Rundeck, key stores, and repositories of backups.
+keeps_readable := concat("", [
+	`(?i)(^|[^s])encrypt|cipher|(private|secret)_?key|passphrase|(key|trust)_?store|password_?secret|otp_?secret`,
+	`|database_?secret|storage_?converter|(^|_)(restic|kopia|borg|duplicati|rclone)_([a-z0-9]+_)*pass`,
+])
+
+# Tokens, and accounts of outside services.
+outside := concat("", [
+	`(?i)(token|api_?key|access_?key|client_?secret|credentials)$`,
+	`|(^|_)(docker_?hub|github|gitlab|ghcr|quay|npm|smtp|e?mail|slack|telegram|twilio)_([a-z0-9]+_)*(pass(word)?|pwd|secret)$`,
+])
 
 # The credentials that come from ConfigMaps, in the order of the containers.
 taken := [use |
@@ -307,13 +364,19 @@ reference(variable) := "envFrom.secretRef" if {
 	variable.from == "configMapRef"
 } else := "valueFrom.secretKeyRef"
 
-credential(container, variable) := "holds a credential" if {
+credential(container, variable) := called(variable.value) if {
 	named_like_one(upper(variable.name))
 	literal(container, variable.value)
 	not names_where_it_is(upper(variable.name), variable.value)
 } else := "has a password within its value" if {
 	credentials.embedded(variable.value)
 }
+
+called(value) := a_placeholder if {
+	credentials.unwritten(value)
+} else := "holds a credential"
+
+a_placeholder := "holds a placeholder for a credential"
 
 named_like_one(name) if strings.any_suffix_match(replace(replace(name, "_", ""), ".", ""), endings)
 

@@ -183,6 +183,45 @@ test_what_a_config_map_may_say_passes if {
 	found([object.remove(of_map("POSTGRES_PASSWORD", "configMapRef", ""), ["value"])]) == set()
 }
 
+said_of(name, value) := v.fix if some v in found([variable(name, value)])
+
+test_what_encrypts_or_salts_is_never_just_replaced if {
+	every name in [
+		"GRAYLOG_PASSWORD_SECRET", "OTP_SECRET", "DRONE_DATABASE_SECRET", "APPSMITH_ENCRYPTION_PASSWORD", "DJANGO_SECRET_KEY",
+		"RESTIC_PASSWORD", "PGBACKREST_REPO1_CIPHER_PASS", "SSL_KEYSTORE_PASSWORD", "MB_ENCRYPTION_SECRET_KEY",
+		"RUNDECK_STORAGE_CONVERTER_1_CONFIG_PASSWORD",
+	] {
+		contains(said_of(name, "hunter2"), "encrypted or hashed with it: never just replace it")
+	}
+	contains(said_of("PLUGIN_SECRET", "hunter2"), "as its program documents: some encrypt with it")
+}
+
+test_what_is_issued_elsewhere_is_changed_there if {
+	every name in ["GITHUB_TOKEN", "DOCKERHUB_PASS", "AWS_SECRET_ACCESS_KEY", "S3_SECRET_KEY", "SMTP_PASSWORD", "OIDC_CLIENT_SECRET"] {
+		contains(said_of(name, "hunter2"), "first in what issues or checks it")
+	}
+	every name in ["POSTGRES_PASSWORD", "GITLAB_DB_ADMIN", "LETSENCRYPT_PASSWORD"] {
+		every fix in [v.fix | some v in found([variable(name, "hunter2")])] {
+			contains(fix, "in the store itself first")
+		}
+	}
+}
+
+test_what_stores_nothing_is_changed_at_once if {
+	every name in ["REGISTRY_HTTP_SECRET", "JWT_SECRET", "SESSION_SECRET"] {
+		contains(said_of(name, "hunter2"), "in all pods that share it at once")
+	}
+	contains(said_of("MONGODB_REPLICA_SET_KEY", "hunter2"), "only while all members are stopped")
+}
+
+test_a_placeholder_is_told_from_a_secret if {
+	some v in found([variable("DB_PASSWORD", "changeme")])
+	v.msg == "variable DB_PASSWORD of container db holds a placeholder for a credential, in plain text"
+	startswith(v.fix, "Take DB_PASSWORD from a Secret (valueFrom.secretKeyRef), with a value of your own; if something runs")
+	some w in found([of_map("DB_PASSWORD", "configMapRef", "CHANGE_ME")])
+	startswith(w.fix, "Take DB_PASSWORD from a Secret (envFrom.secretRef) instead of ConfigMap db-env, with")
+}
+
 test_what_a_data_store_takes_for_its_password_is_none_to_be_written if {
 	variables := [variable("APP_PASSWORD", "your-strong-password")]
 	store := policy.violation with input as object.union(request(variables), of_engine(variables, "mysql"))

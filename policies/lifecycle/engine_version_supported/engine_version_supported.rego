@@ -14,6 +14,10 @@
 # - ref: https://www.mongodb.com/legal/support-policy/lifecycles
 # - ref: https://www.rabbitmq.com/release-information
 # - ref: https://github.com/etcd-io/etcd/blob/main/Documentation/postmortems/v3.5-data-inconsistency.md
+# - ref: https://mariadb.com/docs/server/server-management/install-and-upgrade-mariadb/upgrading/mariadb-community-server-upgrade-paths/general-upgrade-information
+#   description: Only rolling upgrades of Galera go through every major version.
+# - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/setup-upgrade.html
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/install/upgrade/standalone/
 # custom:
 #   severity: medium
 #   action: warn
@@ -43,7 +47,7 @@
 #       of: list
 #       default: {etcd: ["3.5.0", "3.5.1", "3.5.2"]}
 #       description: Versions that damage data, by the last part of the image's repository.
-#   fix: Plan the upgrade to a version that its vendor still supports, one release series after the other.
+#   fix: Plan the upgrade to a version that its vendor still supports, by the steps that its documentation gives.
 #   why: "bugs that corrupt or expose data stay unfixed in this version"
 package stategate.lifecycle.engine_version_supported
 
@@ -75,22 +79,32 @@ listed_as(software) := plain if {
 fault(image, version) := [what, remedy] if {
 	version in input.parameters.known_bad[image]
 	what := "is known to damage data"
-	remedy := sprintf("Upgrade %s to the newest patch of its series, with a fresh backup", [image])
+	remedy := sprintf("Make a backup, and upgrade %s to the newest patch of its series", [image])
 } else := [what, remedy] if {
 	oldest := input.parameters.min_versions[image]
 	versions.below(input.workload.engine.release, oldest)
 	what := sprintf("gets no more fixes: %s is the oldest series that does", [oldest])
-	remedy := sprintf("Upgrade %s to %s or later, %s, with a fresh backup", [image, oldest, way])
+	remedy := sprintf("Make a backup, and upgrade %s to %s or later, %s", [image, oldest, way(image)])
 }
 
-way := "by pg_upgrade or dump and restore (from any version)" if {
+way(image) := concat(" ", [
+	"in one step from any version (of Galera, with all nodes stopped), then run mariadb-upgrade",
+	"(MARIADB_AUTO_UPGRADE=1 on the official image)",
+]) if {
+	image == "mariadb"
+} else := "by pg_upgrade or dump and restore (from any version)" if {
 	input.workload.engine.name == "postgres"
 } else := concat(" ", [
-	"by way of 7.17 (from 5, of 6.8 first), before each major version reindexing every index that an older one created",
-	"(else the new nodes do not start)",
+	"by way of the last minor version of each major one (5.6, 6.8, 7.17), before each major version reindexing every",
+	"index that an older one created (else the new nodes do not start)",
 ]) if {
 	input.workload.engine.name == "elasticsearch"
 	input.workload.engine.major < 8
+} else := "in one step within 8, one node after the other" if {
+	input.workload.engine.name == "elasticsearch"
+	input.workload.engine.major == 8
+} else := "in one step as far as 7 (8 is supported from 7 only), replicas before their primary" if {
+	input.workload.engine.name == "redis"
 } else := "one series after the other, setting setFeatureCompatibilityVersion after each" if {
 	input.workload.engine.name == "mongodb"
 } else := concat(" ", [
@@ -98,6 +112,8 @@ way := "by pg_upgrade or dump and restore (from any version)" if {
 	"enabling all feature flags before each",
 ]) if {
 	input.workload.engine.name == "rabbitmq"
-} else := "one series after the other, with nodetool upgradesstables on every node before the next" if {
+} else := "one major version after the other, with nodetool upgradesstables on every node before the next" if {
 	input.workload.engine.name == "cassandra"
-} else := "one series after the other"
+} else := "one series after the other" if {
+	input.workload.engine.name in {"etcd", "mysql"}
+} else := "by the steps that its documentation gives"

@@ -35,7 +35,7 @@ test_past_its_end_fails if {
 	some v in found(request("postgres", [11, 22]))
 	v.msg == "postgres 11.22 gets no more fixes: 15 is the oldest series that does"
 	v.path == ["spec", "template", "spec", "containers", 0, "image"]
-	v.fix == "Upgrade postgres to 15 or later, by pg_upgrade or dump and restore (from any version), with a fresh backup"
+	v.fix == "Make a backup, and upgrade postgres to 15 or later, by pg_upgrade or dump and restore (from any version)"
 	count(found(request("mysql", [8, 0, 36]))) == 1
 }
 
@@ -52,7 +52,7 @@ test_only_numbers_that_the_tag_tells_count if {
 test_known_to_damage_data_fails if {
 	some v in found(request("etcd", [3, 5, 1]))
 	v.msg == "etcd 3.5.1 is known to damage data"
-	v.fix == "Upgrade etcd to the newest patch of its series, with a fresh backup"
+	v.fix == "Make a backup, and upgrade etcd to the newest patch of its series"
 	found(request("etcd", [3, 5, 17])) == set()
 }
 
@@ -74,9 +74,9 @@ test_postgres_in_another_image_counts_where_its_tag_tells_it if {
 	found(tagged(request("pgvector", [0, 5, 1]), "v0.5.1")) == set()
 }
 
-test_other_engines_go_through_every_series if {
+test_some_go_through_every_series if {
 	some v in found(request("mysql", [8, 0, 36]))
-	v.fix == "Upgrade mysql to 8.4 or later, one series after the other, with a fresh backup"
+	v.fix == "Make a backup, and upgrade mysql to 8.4 or later, one series after the other"
 }
 
 test_each_engine_has_its_way if {
@@ -84,7 +84,23 @@ test_each_engine_has_its_way if {
 	contains(v.fix, "by pg_upgrade or dump and restore")
 	old := object.union(request("elasticsearch", [7, 10, 2]), {"parameters": {"min_versions": {"elasticsearch": "8.0"}}})
 	some w in found(old)
-	contains(w.fix, "by way of 7.17")
+	contains(w.fix, "by way of the last minor version of each major one (5.6, 6.8, 7.17)")
+}
+
+way_of(image, engine, release, oldest) := v.fix if {
+	document := object.union(request(image, release), {
+		"workload": {"engine": {"name": engine}},
+		"parameters": {"min_versions": {image: oldest}},
+	})
+	some v in found(document)
+}
+
+test_versions_are_skipped_where_that_is_supported if {
+	contains(way_of("mariadb", "mysql", [5, 5, 64], "10.11"), "10.11 or later, in one step from any version (of Galera")
+	contains(way_of("elasticsearch", "elasticsearch", [8, 5, 1], "8.19"), "8.19 or later, in one step within 8")
+	contains(way_of("redis", "redis", [5, 0], "6.2"), "6.2 or later, in one step as far as 7")
+	contains(way_of("etcd", "etcd", [3, 3], "3.5"), "3.5 or later, one series after the other")
+	contains(way_of("zookeeper", "zookeeper", [3, 4, 14], "3.8"), "by the steps that its documentation gives")
 }
 
 test_steps_between_the_series_are_named if {

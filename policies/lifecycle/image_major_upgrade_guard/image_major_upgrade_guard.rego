@@ -2,7 +2,7 @@
 # title: Major upgrades of data stores are deliberate
 # description: >-
 #   A new major version of PostgreSQL does not start on the files of the old one: a changed tag is an outage until
-#   someone migrates the data. Other engines upgrade in place, but one release series after the other; skipping one
+#   someone migrates the data. Most other engines upgrade in place, but several only from certain versions: skipping one
 #   leaves nodes that do not start, on data that is half converted. An update needs confirmation if PostgreSQL's major
 #   version rises, if an engine of one_major_at_a_time rises by more than one major version, one of one_minor_at_a_time
 #   by more than one minor version, or one of series by more than one of them, and if a version of comes_from is reached
@@ -663,7 +663,7 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 } else := text if {
 	new.name == "cassandra"
 	text := concat(" ", [
-		"go through the versions in between, one update each, and run nodetool upgradesstables on every node before the",
+		"go through each major version in between, one update each, and run nodetool upgradesstables on every node before the",
 		"next; if there are no data to keep",
 	])
 } else := text if {
@@ -677,7 +677,7 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 } else := text if {
 	new.name == "elasticsearch"
 	text := concat(" ", [
-		"go through the versions in between, one update each, and before each major version reindex every index that an",
+		"go by way of the last minor version of each major one, one update each, and before each reindex every index that an",
 		"older major version created, or the new nodes do not start; if there are no data to keep",
 	])
 } else := "go through the versions in between, one update each, and wait for every member; if there are no data to keep"

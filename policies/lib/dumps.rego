@@ -36,7 +36,7 @@ known(name) if {
 	kinds[input.workload.kind]
 	some container in input.workload.containers
 	container.name == name
-	regex.match(`(^|/)(postgres|postgis|timescaledb|pgvector)$`, container.image.repository)
+	regex.match(`(^|/)(postgres|postgis|pgvector)$`, container.image.repository)
 }
 
 command(name, pod, into) := sprintf("kubectl exec %s%s -c %s -- pg_dumpall -U %s > %s; look for its last line, %s", [
@@ -143,6 +143,15 @@ of_image := "victoria-logs" if {
 	contains(container.image.repository, "victoria-logs")
 }
 
+# Each database is dumped by itself, since it is loaded in between two calls:
+# https://www.tigerdata.com/docs/deploy/self-hosted/backup-and-restore/logical-backup
+of_image := "timescaledb" if {
+	subject.engine.name == "postgres"
+	some container in subject.containers
+	container.name == subject.engine.container
+	regex.match(`(^|/)timescaledb(-ha)?$`, container.image.repository)
+}
+
 # Of a deletion, only what was there is known.
 subject := input.workload if {
 	input.workload
@@ -158,6 +167,10 @@ mirrored_back := "mirror it back in the same way (offsets change)"
 
 tools := {
 	"postgres": "pg_dumpall as a superuser, into a file outside of the pod; look for its last line, \"dump complete\"",
+	"timescaledb": concat(" ", [
+		"pg_dumpall --roles-only and, of each database, pg_dump -Fc, as a superuser, into files outside of the pod, and",
+		"note each one's version of the extension timescaledb (\\dx in psql)",
+	]),
 	"mysql": concat(" ", [
 		"mysqldump (of MariaDB, mariadb-dump) as root, with --all-databases --single-transaction --routines --events,",
 		"into a file outside of the pod; look for its last line, \"Dump completed\"",
@@ -242,6 +255,10 @@ back_with(engine) := text if {
 
 return := {
 	"postgres": "load the dump",
+	"timescaledb": concat(" ", [
+		"load the roles and make each database; in it, CREATE EXTENSION timescaledb VERSION 'THAT', SELECT",
+		"timescaledb_pre_restore(), run pg_restore, SELECT timescaledb_post_restore()",
+	]),
 	"mysql": "load the dump",
 	"mongodb": "load the dump (mongorestore --archive)",
 	"redis": "put dump.rdb into the new data directory before it starts, with appendonly no (else it is not read)",

@@ -144,6 +144,16 @@ test_victoria_logs_has_a_backup_of_its_own if {
 	startswith(said(workload("StatefulSet", "victoria-metrics", [])), "vmctl vm-native")
 }
 
+test_timescaledb_is_dumped_by_database if {
+	every repository in ["timescale/timescaledb", "timescale/timescaledb-ha"] {
+		images := {"workload": {"containers": [{"name": "db", "image": {"repository": repository}, "env": []}]}}
+		document := object.union(workload("StatefulSet", "postgres", []), images)
+		startswith(said(document), "pg_dumpall --roles-only and, of each database, pg_dump -Fc")
+		back := dumps.back with input as document
+		contains(back, "SELECT timescaledb_pre_restore(), run pg_restore, SELECT timescaledb_post_restore()")
+	}
+}
+
 test_each_store_of_a_pod_has_its_own_tools if {
 	document := {"workload": {
 		"kind": "StatefulSet",

@@ -9,14 +9,14 @@
 #   already bound, and those whose class has their own name, which only their claim asks for. A hostPath volume is the
 #   directory of whichever node its pod runs on, and an empty one is made where there is none: without
 #   nodeAffinity, a pod that is scheduled elsewhere finds none of its files. It is flagged unless the cluster is
-#   known to have one node.
+#   known to have one node, or only DaemonSets mount its claim, whose pods each have the directory of their own node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume
 # custom:
 #   severity: medium
 #   action: warn
 #   match: {kinds: [PersistentVolume]}
-#   inventory: {Node: optional}
+#   inventory: {Node: optional, PersistentVolumeClaim: optional, DaemonSet.apps: optional}
 #   parameters:
 #     pools:
 #       type: list
@@ -36,13 +36,14 @@ violation contains v if {
 	# It is emptied for whoever comes next.
 	volume.reclaim_policy != "Recycle"
 	not provisioned
-	# A class of its own: only a claim that is meant for this volume names it.
-	volume.storage_class != input.workload.name
+	# A class of its own: only a claim that is meant for this volume names it. The annotation comes before the field.
+	class := object.get(input.workload.annotations, "volume.beta.kubernetes.io/storage-class", volume.storage_class)
+	class != input.workload.name
 	object.get(volume, "phase", "Available") in {"Available", "Pending"}
 	v := {
 		"msg": sprintf(
 			"PersistentVolume %s has no claimRef: any claim %s, in any namespace, can take it and its data",
-			[input.workload.name, of_class(volume.storage_class)],
+			[input.workload.name, of_class(class)],
 		),
 		"path": ["spec"],
 		"key": "claimRef",
@@ -55,6 +56,7 @@ violation contains v if {
 	not tied_to_nodes
 	not provisioned
 	not one_node
+	not on_each_node
 	v := {
 		"msg": sprintf(
 			"PersistentVolume %s is %s of whichever node the pod runs on: on another node it finds none of its files",
@@ -64,12 +66,22 @@ violation contains v if {
 		"key": "nodeAffinity",
 		"fix": concat("", [
 			"Tie it to the node that has the files: spec.nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: ",
-			"[{key: kubernetes.io/hostname, operator: In, values: [NODE]}]}]}}; if every node mounts the same share there, use nfs",
+			"[{key: kubernetes.io/hostname, operator: In, values: [NODE]}]}]}}; if every node mounts the same share there, use nfs; ",
+			"if it is for a DaemonSet, mount it as hostPath in its pods instead",
 		]),
 	}
 }
 
 one_node if input.related.nodes.count == 1
+
+# Each pod of a DaemonSet has the directory of its own node.
+on_each_node if {
+	some claim in input.related.pvcs
+	count(claim.mounted_by) > 0
+	every mounter in claim.mounted_by {
+		mounter.kind == "DaemonSet"
+	}
+}
 
 tied_to_nodes if count(input.review.object.spec.nodeAffinity.required.nodeSelectorTerms) > 0
 

@@ -33,6 +33,21 @@ test_reserved_pooled_and_provisioned_volumes_pass if {
 
 test_a_class_of_its_own_passes if found(request("CREATE", {"storage_class": "disk"}, {})) == set()
 
+test_class_of_the_annotation_counts if {
+	some v in found(request("CREATE", {"storage_class": ""}, {"volume.beta.kubernetes.io/storage-class": "nfs"}))
+	contains(v.msg, "any claim of class nfs, in any")
+	found(request("CREATE", {"storage_class": ""}, {"volume.beta.kubernetes.io/storage-class": "disk"})) == set()
+}
+
+test_directory_on_each_node_passes if {
+	daemons := [{"kind": "DaemonSet", "name": "a"}]
+	found(directory({}, {"pvcs": [{"name": "data", "mounted_by": daemons}]})) == set()
+	both := array.concat(daemons, [{"kind": "Deployment", "name": "b"}])
+	some v in found(directory({}, {"pvcs": [{"name": "data", "mounted_by": both}]}))
+	contains(v.fix, "if it is for a DaemonSet, mount it as hostPath in its pods instead")
+	count(found(directory({}, {"pvcs": [{"name": "data", "mounted_by": []}]}))) == 1
+}
+
 directory(spec, related) := object.union(request("CREATE", {"source": "hostPath", "claim": "shop/data"}, {}), {
 	"review": {"object": {"spec": object.union({"hostPath": {"path": "/srv/pg"}}, spec)}},
 	"related": related,

@@ -582,6 +582,8 @@ how := {
 growth(name) := text if {
 	text := of_zen(name, by_zen)
 } else := text if {
+	text := by_its_image(name)
+} else := text if {
 	text := grow[name]
 } else := "add the members one at a time, as its documentation says"
 
@@ -590,6 +592,28 @@ by_zen := concat("", [
 	"discovery.zen.minimum_master_nodes to more than half of the masters (2 of 3): with less, a cut network makes two ",
 	"clusters, and one of them loses what it wrote",
 ])
+
+# Bitnami's images add their members themselves; those of MongoDB that are told to be the primary found a set.
+by_its_image(name) := "run more of its secondaries (MONGODB_REPLICA_SET_MODE=secondary), which join by themselves" if {
+	name == "mongodb"
+	some container in own
+	regex.match(of_bitnami, container.image.repository)
+	some variable in variables(container)
+	variable.name == "MONGODB_REPLICA_SET_MODE"
+	variable.value == "primary"
+} else := "raise the replicas (replicaCount of Bitnami's chart): each member joins by itself, without rs.add()" if {
+	name == "mongodb"
+	some container in own
+	regex.match(of_bitnami, container.image.repository)
+	some variable in variables(container)
+	startswith(variable.name, "MONGODB_REPLICA_SET_")
+} else := "raise replicaCount of Bitnami's chart by one at a time (helm upgrade): its image runs etcdctl member add" if {
+	name == "etcd"
+	some container in own
+	regex.match(of_bitnami, container.image.repository)
+}
+
+of_bitnami := `(^|/)bitnami[a-z]*/`
 
 grow := {
 	"mongodb": "add one replica at a time, and run rs.add() for each on the primary",

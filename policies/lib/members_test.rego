@@ -256,6 +256,15 @@ test_texts_say_what_keeps_members_apart if {
 	contains(members.set_up("mysql"), "leave out the database mysql")
 }
 
+test_images_of_bitnami_add_their_members_themselves if {
+	set := env("MONGODB_REPLICA_SET_NAME", "rs0")
+	contains(members.growth("mongodb"), "joins by itself") with input as document([container("mongodb", "bitnamilegacy/mongodb", set)], {})
+	contains(members.growth("mongodb"), "run rs.add()") with input as document([container("mongodb", "shop/mongodb", set)], {})
+	primary := env("MONGODB_REPLICA_SET_MODE", "primary")
+	contains(members.growth("mongodb"), "more of its secondaries") with input as document([container("mongodb", "bitnami/mongodb", primary)], {})
+	contains(members.growth("etcd"), "its image runs etcdctl") with input as document([container("etcd", "bitnami/etcd", env("A", "b"))], {})
+}
+
 test_streams_have_members_as_well if {
 	contains(members.growth("rabbitmq"), "rabbitmq-streams add_replica")
 	contains(members.leaving("rabbitmq"), "quorum queues and streams that it alone has")

@@ -4,8 +4,9 @@
 #   A full disk stops its data store. If the class allows expansion, one edit of the claim makes room; if not, the
 #   data must move to a larger volume in the middle of an outage. The field can be changed on an existing class and
 #   then applies to its existing claims as well. no_expansion lists drivers whose volumes have no size of their own
-#   or cannot grow; buckets have none either, and what a plugin that is gone served, nothing serves any more. Hyperdisk ML
-#   with the flag set to false passes: such a disk is filled once and then read by many.
+#   or cannot grow; buckets have none either, what a plugin that is gone served, nothing serves any more, and of a class
+#   that provisions nothing, such as kubernetes.io/no-provisioner, nobody resizes the volumes. Hyperdisk ML with the flag
+#   set to false passes: such a disk is filled once and then read by many.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#allow-volume-expansion
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
@@ -19,7 +20,6 @@
 #       type: list
 #       of: string
 #       default:
-#       - kubernetes.io/no-provisioner
 #       - rancher.io/local-path
 #       - openebs.io/local
 #       - efs.csi.aws.com
@@ -41,6 +41,7 @@ package stategate.storage.storageclass_allow_expansion
 
 import data.stategate.lib.buckets
 import data.stategate.lib.globs
+import data.stategate.lib.no_provisioner
 import data.stategate.lib.removed_plugins
 
 violation contains v if {
@@ -65,6 +66,7 @@ cannot_grow if {
 	not class.allow_volume_expansion
 	not buckets.made
 	not removed_plugins.dead_class
+	not no_provisioner.provisions_nothing(class)
 	not read_by_many
 	no_expansion := input.parameters.no_expansion
 	provisioner := class.provisioner

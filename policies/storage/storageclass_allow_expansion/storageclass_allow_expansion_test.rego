@@ -9,7 +9,7 @@ request(operation, provisioner, expands) := {
 		"name": "fast",
 		"storage_class": {"provisioner": provisioner, "allow_volume_expansion": expands},
 	},
-	"parameters": {"no_expansion": ["kubernetes.io/no-provisioner", "*hostpath*"]},
+	"parameters": {"no_expansion": ["*hostpath*"]},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -29,7 +29,7 @@ test_class_that_exists_is_patched if {
 }
 
 test_drivers_that_cannot_expand_pass if {
-	every provisioner in ["kubernetes.io/no-provisioner", "microk8s.io/hostpath"] {
+	every provisioner in ["kubernetes.io/no-provisioner", "no-provisioning", "ceph.rook.io/block", "microk8s.io/hostpath"] {
 		found(request("CREATE", provisioner, false)) == set()
 	}
 }

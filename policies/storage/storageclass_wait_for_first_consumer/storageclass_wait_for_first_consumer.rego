@@ -58,6 +58,7 @@
 package stategate.storage.storageclass_wait_for_first_consumer
 
 import data.stategate.lib.globs
+import data.stategate.lib.no_provisioner
 
 violation contains v if {
 	class := input.workload.storage_class
@@ -107,7 +108,7 @@ network_file_system(volume) if {
 	globs.matches_any(drivers, volume.driver)
 }
 
-by_hand(class) if class.provisioner == "kubernetes.io/no-provisioner"
+by_hand(class) if no_provisioner.provisions_nothing(class)
 
 # With Immediate, its driver makes disks all the same.
 violation contains v if {

@@ -48,6 +48,7 @@ package stategate.storage.volume_local_replication_declared
 import data.stategate.lib.claims
 import data.stategate.lib.globs
 import data.stategate.lib.kept_data
+import data.stategate.lib.no_provisioner
 
 annotation := "stategate.io/replication"
 
@@ -104,7 +105,7 @@ made(name) := {name} | {pvc.name |
 is_local(class) if globs.matches_any(input.parameters.local_provisioners, class.provisioner)
 
 is_local(class) if {
-	class.provisioner == "kubernetes.io/no-provisioner"
+	no_provisioner.provisions_nothing(class)
 	class.volume_binding_mode == "WaitForFirstConsumer"
 }
 

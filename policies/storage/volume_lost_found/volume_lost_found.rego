@@ -47,6 +47,7 @@ package stategate.storage.volume_lost_found
 import data.stategate.lib.data_dirs
 import data.stategate.lib.globs
 import data.stategate.lib.known_claims
+import data.stategate.lib.no_provisioner
 
 violation contains v if {
 	some dir in input.workload.engine.data_dirs
@@ -150,7 +151,7 @@ by_hand := {"hostPath", "local", "nfs", "cephfs"}
 
 no_ext(class) if globs.matches_any(input.parameters.without_lost_found, class.provisioner)
 
-no_ext(class) if class.provisioner == "kubernetes.io/no-provisioner"
+no_ext(class) if no_provisioner.provisions_nothing(class)
 
 no_ext(class) if {
 	some name, value in class.parameters

@@ -4,14 +4,16 @@
 #   The volume plugins that were part of Kubernetes are gone. Some are redirected to a CSI driver, which must be
 #   installed and often cannot do for them what it does for its own volumes (snapshots, other disk types, newer
 #   parameters); the others cannot be mounted at all, so that the pod waits forever after the next upgrade or
-#   restart. This policy checks volumes of pods, PersistentVolumes and the provisioners of classes. What Kubernetes
-#   itself still supports (hostPath, local, nfs, iscsi, fc, and classes with kubernetes.io/no-provisioner) passes. An
+#   restart, and neither can volumes of Rook's Flex driver. This policy checks volumes of pods, PersistentVolumes and the
+#   provisioners of classes. What Kubernetes itself still supports (hostPath, local, nfs, iscsi, fc, and classes with
+#   kubernetes.io/no-provisioner) passes. An
 #   existing PersistentVolume cannot be changed: move its data when it suits. A class that was turned over to a driver
 #   and still has the plugin's parameters zone or zones is flagged, too: the drivers for EBS and for disks of Google Cloud
 #   refuse them, so that no claim gets a volume.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
 # - ref: https://github.com/kubernetes/enhancements/tree/master/keps/sig-storage/625-csi-migration
+# - ref: https://rook.io/docs/rook/v1.7/flex-to-csi-migration.html
 # custom:
 #   severity: medium
 #   action: warn
@@ -66,11 +68,15 @@ violation contains v if {
 	some use in uses
 	instead := removed_plugins.instead[use.plugin]
 	v := {
-		"msg": sprintf("%s uses %s, whose plugin is gone from Kubernetes: nothing mounts its volumes any more", [use.what, use.plugin]),
+		"msg": sprintf("%s uses %s, whose plugin is gone from %s: nothing mounts its volumes any more", [use.what, use.plugin, former(use.plugin)]),
 		"path": use.path,
 		"fix": sprintf("Move the data to %s: %s", [instead, use.how]),
 	}
 }
+
+former(plugin) := "Rook 1.8" if {
+	endswith(plugin, "rook.io/block")
+} else := "Kubernetes"
 
 # Of the plugin's parameters, these are left over most often.
 violation contains v if {

@@ -58,6 +58,8 @@ test_what_nothing_mounts_any_more if {
 	some v in found(persistent_volume("glusterfs"))
 	contains(v.msg, "nothing mounts its volumes any more")
 	contains(v.fix, "other storage")
+	some u in found(class("ceph.rook.io/block"))
+	contains(u.msg, "gone from Rook 1.8")
 	some w in found(class("kubernetes.io/rbd"))
 	contains(w.fix, "the driver rbd.csi.ceph.com: make a new class")
 }

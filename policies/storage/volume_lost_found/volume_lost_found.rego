@@ -4,9 +4,10 @@
 #   A new ext4 file system, which most block storage has, is not empty: its root holds the directory lost+found. initdb
 #   refuses a directory that is not empty, so PostgreSQL does not start on the new volume, and Kafka takes lost+found
 #   for a partition and stops. This policy looks at workloads that are created: the official PostgreSQL image and those
-#   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class shows them
-#   or the claim's volume is a directory or was made by hand, as those of a class without a provisioner are, and so do
-#   volumes that an init container mounts first. On a volume with data, the directory must stay where it is.
+#   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class or its name
+#   (nfs, cephfs, efs) shows them or the claim's volume is a directory or was made by hand, as those of a class without a
+#   provisioner are, and so do volumes that an init container mounts first. On a volume with data, the directory must stay
+#   where it is.
 # related_resources:
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
 # custom:
@@ -32,7 +33,7 @@
 #     without_lost_found:
 #       type: list
 #       of: string
-#       default: [rancher.io/local-path, "*hostpath*", "*nfs*", "*cephfs*", "efs.csi.aws.com", "file.csi.azure.com"]
+#       default: [rancher.io/local-path, "*hostpath*", "*nfs*", "*cephfs*", "*gluster*", "fuseim.pri/*", efs.csi.aws.com, file.csi.azure.com]
 #       description: Provisioners (globs) whose volumes have no lost+found.
 #     classes_without_object:
 #       type: list
@@ -61,13 +62,19 @@ violation contains v if {
 	not prepared(name)
 	v := {
 		"msg": sprintf(
-			"%s does not start on a new volume at %s: the root of an ext4 file system holds lost+found",
-			[input.workload.engine.name, dir.dir],
+			"%s does not start on a new volume at %s%s: the root of an ext4 file system holds lost+found",
+			[input.workload.engine.name, dir.dir, condition(name)],
 		),
 		"path": dir.mount.path,
 		"fix": fix(dir),
 	}
 }
+
+condition(volume_name) := "" if {
+	some volume in input.workload.volumes
+	volume.name == volume_name
+	input.related.claim_classes[volume.claim]
+} else := ", if its class makes ext4 file systems"
 
 # From 18 on, the image refuses such a mount for another reason: it wants the volume one directory higher.
 fix(dir) := concat(" ", [
@@ -147,7 +154,16 @@ has_none(volume_name) if {
 	not input.related.claim_classes[claim.name]
 }
 
-by_hand := {"hostPath", "local", "nfs", "cephfs"}
+# Its name says that it makes directories on a network file system.
+has_none(volume_name) if {
+	some volume in input.workload.volumes
+	volume.name == volume_name
+	some claim in input.workload.claims
+	claim.name == volume.claim
+	regex.match(`(?i)nfs|cephfs|gluster|filestore|azure-?file|(^|[-_.])(efs|smb|cifs)`, known_claims.resolved(claim).storage_class)
+}
+
+by_hand := {"hostPath", "local", "nfs", "cephfs", "glusterfs"}
 
 no_ext(class) if globs.matches_any(input.parameters.without_lost_found, class.provisioner)
 

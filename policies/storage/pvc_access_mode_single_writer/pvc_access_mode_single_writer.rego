@@ -6,7 +6,8 @@
 #   With ReadWriteOnce the volume is attached to one node; with ReadWriteOncePod one pod may use it. This policy
 #   checks file system claims that hold a data directory or a part of one; for a claim that a pod only names it uses
 #   the PersistentVolumeClaim, if that is known. Raw block devices with ReadWriteMany are shared on purpose and pass.
-#   Volumes of applications that share files are not data directories. List data stores that share their directory by
+#   A volume known to be a directory of a node (hostPath, local) passes, too: there the mode keeps nobody out. Volumes of
+#   applications that share files are not data directories. List data stores that share their directory by
 #   design in exempt_engines.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
@@ -14,7 +15,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod]}
-#   inventory: {PersistentVolumeClaim: bundle}
+#   inventory: {PersistentVolumeClaim: bundle, PersistentVolume: optional}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
 #   fix: >-
@@ -35,12 +36,24 @@ violation contains v if {
 	known := known_claims.resolved(claim)
 	known.volume_mode == "Filesystem"
 	"ReadWriteMany" in known.access_modes
+	not on_a_node(known)
 	v := {
 		"msg": sprintf("claim %s holds data of %s and is ReadWriteMany: two pods could write the same files", [claim.name, engine]),
 		"path": path(claim),
 		"fix": fix(claim),
 	}
 }
+
+# Nothing keeps a second pod out of a directory of a node, whatever the mode.
+on_a_node(claim) if {
+	some volume in input.related.pvs
+	volume.source in {"hostPath", "local"}
+	belongs(volume, claim)
+}
+
+belongs(volume, claim) if volume.claim_name == claim.name
+
+belongs(volume, claim) if volume.name == claim.volume_name
 
 path(claim) := array.concat(claim.spec_path, ["accessModes"]) if claim.origin == "template"
 
@@ -50,8 +63,8 @@ fix(claim) := text if {
 	claim.origin == "reference"
 	object.get(input.workload, "replicas", 1) > 1
 	text := sprintf(
-		"Set replicas: 1 now, since %d pods write the files of %s; then stop it, copy them to a ReadWriteOnce claim and name that",
-		[input.workload.replicas, claim.name],
+		"Set replicas: 1 now, since %d pods write the files of %s; then stop it, copy them to a ReadWriteOnce claim%s and name that",
+		[input.workload.replicas, claim.name, its_volume],
 	)
 } else := text if {
 	claim.origin == "template"
@@ -63,6 +76,9 @@ fix(claim) := text if {
 } else := "Set accessModes: [ReadWriteOnce] in the claim template" if {
 	claim.origin == "template"
 } else := sprintf(
-	"Make a claim with accessModes: [ReadWriteOnce], copy the data of %s while it is stopped, and name the new one",
-	[claim.name],
+	"Make a claim with accessModes: [ReadWriteOnce]%s, copy the data of %s while it is stopped, and name the new one",
+	[its_volume, claim.name],
 )
+
+# Else the claim stays pending.
+its_volume := " (if volumes are made by hand, with a volume of that mode)"

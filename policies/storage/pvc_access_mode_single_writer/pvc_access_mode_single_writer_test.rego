@@ -59,6 +59,19 @@ test_claim_that_is_named_fails if {
 	contains(v.fix, "copy the data of data")
 }
 
+test_directory_of_a_node_passes if {
+	document := request("CREATE", "reference", ["ReadWriteMany"], "Filesystem")
+	some v in found(object.union(document, {"related": {"pvs": [{"name": "a", "source": "nfs", "claim_name": "data"}]}}))
+	contains(v.fix, "(if volumes are made by hand, with a volume of that mode)")
+	reserved := {"related": {"pvs": [{"name": "a", "source": "hostPath", "claim_name": "data"}]}}
+	found(object.union(document, reserved)) == set()
+	named := {"related": {
+		"pvcs": [{"name": "data", "volume_name": "a", "access_modes": ["ReadWriteMany"], "volume_mode": "Filesystem"}],
+		"pvs": [{"name": "a", "source": "local"}],
+	}}
+	found(object.union(document, named)) == set()
+}
+
 test_raw_devices_are_shared_on_purpose if found(request("CREATE", "template", ["ReadWriteMany"], "Block")) == set()
 
 test_exempt_engine_passes if {

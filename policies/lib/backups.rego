@@ -147,13 +147,18 @@ pretences contains pretence if {
 	without_data(schedule)
 	pretence := {
 		"why": sprintf("%s %s leaves the volumes out", [schedule.kind, schedule.name]),
-		"fix": sprintf("Include persistentvolumeclaims, persistentvolumes and pods in %s %s, with %s", [
-			schedule.kind,
-			schedule.name,
-			"snapshots of volumes or defaultVolumesToFsBackup: true",
+		"fix": sprintf("Make a Schedule that saves its volumes, too, %s (before Velero 1.10, defaultVolumesToRestic)%s", [
+			"with snapshots or defaultVolumesToFsBackup: true",
+			elsewhere,
 		]),
 	}
 }
+
+# Velero may keep its backups in it: a backup that is in what it saves is lost together with it.
+elsewhere := ", and with a storageLocation that is not in this store" if {
+	some container in input.workload.containers
+	regex.match(`(^|/)(minio|rustfs|garage|seaweedfs|cloudserver)$`, container.image.repository)
+} else := ""
 
 pretences contains pretence if {
 	some schedule in input.related.backup_schedules
@@ -254,22 +259,63 @@ without_volumes(schedule) if {
 	not schedule.fs_backup
 }
 
-# A container beside the data store takes its backups. Preparing containers restore at most.
+# A container beside the data store takes its backups, or the workload itself is what keeps those of another one.
+# Preparing containers restore at most.
 by_sidecar if {
+	some container in takers
+	not copies_to_nowhere(container)
+}
+
+takers contains container if {
 	some container in input.workload.containers
 	container.role != "init"
 	container.name != object.get(input.workload, ["engine", "container"], "")
-	parts := split(container.image.repository, "/")
-	text := concat(" ", array.concat([container.name, parts[count(parts) - 1]], array.concat(container.command, container.args)))
+	text := shown(container)
 	regex.match(takes_backups, text)
 	not regex.match(serves_copies, text)
 	not regex.match(`(?i)export`, container.name)
 }
 
+shown(container) := text if {
+	parts := split(container.image.repository, "/")
+	text := concat(" ", array.concat([container.name, parts[count(parts) - 1]], array.concat(container.command, container.args)))
+}
+
+# Litestream's databases have their replicas in its file or on the command line.
+copies_to_nowhere(container) if {
+	text := shown(container)
+	contains(text, "litestream")
+	not contains(text, "://")
+	configured := [file.text | some file in object.get(container, "files", []); regex.match(`(?m)^dbs\s*:`, file.text)]
+	count(configured) > 0
+	every config in configured {
+		without_replica(config)
+	}
+}
+
+# Nothing there says where to, and each path is that of a database.
+without_replica(config) if {
+	not regex.match(`(?m)^[^#\n]*\b(url|type|bucket|endpoint|host)["']?\s*:`, config)
+	paths := regex.find_n(`(?m)^[^#\n]*\b(path|dir)["']?\s*:`, config, -1)
+	count(paths) <= count(regex.find_n(`(?m)^[^#\n]*\breplicas?["']?\s*:`, config, -1))
+}
+
+pretences contains pretence if {
+	some container in takers
+	copies_to_nowhere(container)
+	pretence := {
+		"why": sprintf("container %s copies to nowhere: its configuration has no replica", [container.name]),
+		"fix": sprintf("Give each database of container %s a replica (replicas, with a url such as s3://BUCKET/PATH)", [container.name]),
+	}
+}
+
 # A copy for whoever connects, such as a new replica, leaves no backup behind.
 serves_copies := `(?i)(^|[ /])((ncat|nc)(\s+-[a-z]+)*\s+(--listen|-[a-z]*l[a-z]*)\b|socat\s[^\n]*-listen:)`
 
-takes_backups := `(?i)(^|[ /_.-])(pgbackrest|wal-[ge]|barman|litestream|medusa|clickhouse-backup|backups?)([ /_.-]|$)`
+takes_backups := concat("", [
+	`(?i)(^|[ /_.-])(pgbackrest|wal-[ge]|barman|pghoard|pgmoneta|pg_probackup|pbm-agent|mgob|litestream|medusa`,
+	`|clickhouse-backup|backups?)([ /_.-]|$)`,
+])
 
 # A job runs a dump of this kind of store and reaches the workload, as far as it shows where it connects to.
 by_job if {

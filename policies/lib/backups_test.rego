@@ -65,6 +65,22 @@ test_what_looks_like_a_backup_is_named if {
 	pretences({"backup_jobs": [object.union(dump, {"transient": true, "words": ["crm"]})]}) == set()
 }
 
+leaving_out(repository) := {pretence.fix | some pretence in found} if {
+	schedule := {"kind": "Schedule", "name": "hourly", "paused": false, "resources": [], "snapshot_volumes": false}
+	server := {"name": "db", "role": "main", "image": {"repository": repository}, "command": [], "args": []}
+	view := object.union(workload, {"containers": [server]})
+	found := backups.pretences with input as {"workload": view, "related": {"backup_schedules": [schedule]}}
+}
+
+test_a_store_of_backups_is_backed_up_elsewhere if {
+	every fix in leaving_out("library/postgres") {
+		endswith(fix, "defaultVolumesToFsBackup: true (before Velero 1.10, defaultVolumesToRestic)")
+	}
+	every fix in leaving_out("minio/minio") {
+		endswith(fix, ", and with a storageLocation that is not in this store")
+	}
+}
+
 test_nothing_known_is_no_backup if {
 	not backups.by_schedule with input as {"workload": workload, "related": {}}
 	not backups.by_job with input as {"workload": workload, "related": {}}
@@ -108,6 +124,41 @@ test_a_container_that_takes_backups_counts if {
 	beside({"name": "pg-backup"})
 	beside({"name": "helper", "image": {"repository": "litestream/litestream"}})
 	beside({"name": "helper", "command": ["/scripts/pgbackrest_bootstrap.sh"]})
+	every daemon in ["wiremind/pghoard", "pgmoneta/pgmoneta", "stefanprodan/mgob", "percona/percona-backup-mongodb"] {
+		beside({"name": "helper", "image": {"repository": daemon}})
+	}
+	beside({"name": "helper", "command": ["pbm-agent"]})
+}
+
+litestream(lines, args) := {
+	"name": "copy",
+	"image": {"repository": "litestream/litestream"},
+	"args": args,
+	"files": [{"path": "/etc/litestream.yml", "text": concat("\n", lines)}],
+}
+
+test_litestream_without_a_replica_copies_to_nowhere if {
+	every lines in [
+		["dbs:", "  - path: /data/app.db", "    replicas:"],
+		["dbs:", "  - path: /data/app.db", "    replicas: []", "  - path: /data/b.db", "    replicas:", "    # - url: s3://b/b"],
+	] {
+		not beside(litestream(lines, ["replicate"]))
+		found := backups.pretences with input as {"workload": object.union(workload, {"containers": [object.union(
+			{"role": "main", "command": []},
+			litestream(lines, ["replicate"]),
+		)]})}
+		{pretence.why | some pretence in found} == {"container copy copies to nowhere: its configuration has no replica"}
+		beside(litestream(lines, ["replicate", "/data/app.db", "s3://bucket/app"]))
+	}
+	every lines in [
+		["dbs:", "  - path: /data/app.db", "    replicas:", "    - url: s3://bucket/app"],
+		["dbs:", "  - path: /data/app.db", "    replicas:", "      - path: /nas/app"],
+		["dbs:", "  - path: /data/app.db", "    replica:", "      type: sftp"],
+		["dbs:", "  - path: /data/app.db"],
+		["addr: :9090"],
+	] {
+		beside(litestream(lines, ["replicate"]))
+	}
 }
 
 test_other_helpers_do_not if {

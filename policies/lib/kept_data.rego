@@ -111,6 +111,12 @@ of_no_value(mount) if {
 	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|downloads?|models?|static|assets)([/_.-]|$)`, lower(text))
 }
 
+# Source code comes from its repository.
+of_no_value(mount) if {
+	some text in [mount.mount_path, mount.volume]
+	regex.match(`(^|[/_.-])(src|source-?code)/?$`, lower(text))
+}
+
 of_no_value(mount) if {
 	some text in [mount.mount_path, mount.volume]
 	dumps_of_crashes(lower(text))

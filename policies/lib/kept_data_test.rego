@@ -24,6 +24,8 @@ test_what_passes_is_not if {
 		not kept_data.kept with input as request("shop/app", path, "data")
 	}
 	not kept_data.kept with input as request("shop/app", "/srv", "app-logs")
+	not kept_data.kept with input as request("shop/app", "/app", "search-src")
+	kept_data.kept with input as request("shop/app", "/usr/src/app/uploads", "data")
 }
 
 test_files_of_a_web_server_are_not if {

@@ -1,35 +1,37 @@
 # METADATA
 # title: Durable workloads declare how they are backed up
 # description: >-
-#   A volume is not a backup: a dropped table, a bad migration or a lost account destroys its data too. A workload that
+#   A volume is not a backup: a mistaken deletion, a bad update or a lost account destroys its data too. A workload that
 #   keeps data declares how it is backed up, so that a missing backup is found before it is needed, and reports can list
 #   all of them. It is a declaration, not proof: other tools must check that a backup runs and can be restored. These
 #   count without a word: Velero's annotation on the pods that names a volume with data, its hooks on the pods, K8up's
 #   command for a dump there, Longhorn's labels on the claims, a container in the pod that takes backups (pgBackRest,
-#   Litestream, one named backup), a Schedule of Velero that includes the namespace and backs up volumes, a Schedule of
-#   K8up, a Policy of Kasten that names the namespace, a ReplicationSource of VolSync that names the claim, and a
-#   CronJob that runs a dump or backup program against the workload, in its namespace or with that in the host's name.
-#   So does a Deployment of an image that dumps by a schedule of its own, such as prodrigestivill/postgres-backup-local.
-#   They are seen if they are among the manifests or in the inventory; scripts in ConfigMaps are read in manifests. One
-#   that is paused or never due, leaves the volumes out (also because the claims or the pods tell it to), dumps
-#   definitions only, or leaves the dump in its own pod is no backup, and is named. Helm creates such objects after the
-#   workload, so a workload that declares nothing is only warned of at admission. A name in Velero's annotation that is
-#   no volume of the pod backs up nothing, while Velero reports the backup as completed: it is flagged, whatever else is
-#   declared. Where no data is kept at all, data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data
-#   report that and this policy stays silent, because there is nothing to back up yet. Data that can be rebuilt from
-#   elsewhere needs no backup: declare it with stategate.io/data-durability: rebuildable, if the profile allows that. A
-#   person's time is worth it where someone would miss the data: for data stores, and for workloads that write a claim.
-#   Claims for logs, caches, models and downloads and those of web servers, whose files come from elsewhere, do not
-#   count, and neither do stores of metrics, logs and traces, which expire by themselves and are hardly ever restored,
-#   the buffers of programs that pass these on, search indexes that are filled from a database and built again from it,
-#   caches of builds, or registries that only pass on what another one has (exclude_engines, exclude_images).
-#   Elasticsearch, OpenSearch and Solr may hold the only copy and are asked, except dedicated masters and nodes whose
-#   roles are shown to have neither data nor master, which hold no index; an empty variable node.roles leaves all
-#   roles. A Redis that evicts any key when it is full is a cache, so is one without dump and log (`save ""`,
-#   `appendonly no`), and so is one whose name says so (cache_names; the profile regulated does not go by names).
-#   Replicas in a StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked. Directories that
-#   belong to the node itself, such as its time zones, are no data. Where several workloads share claims, these may
-#   carry the annotation for all of them.
+#   Litestream with a replica, one named backup) or that is such a program itself (Barman, PGHoard), a Schedule of
+#   Velero that includes the namespace and backs up volumes, a Schedule of K8up, a Policy of Kasten that names the
+#   namespace, a ReplicationSource of VolSync that names the claim, and a CronJob that runs a dump or backup program
+#   against the workload, in its namespace or with that in the host's name. So does a Deployment of an image that dumps
+#   by a schedule of its own, such as prodrigestivill/postgres-backup-local. They are seen if they are among the
+#   manifests or in the inventory; scripts in ConfigMaps are read in manifests. One that is paused or never due, leaves
+#   the volumes out (also because the claims or the pods tell it to), dumps definitions only, or leaves the dump in its
+#   own pod is no backup, and is named. Helm creates such objects after the workload, so a workload that declares
+#   nothing is only warned of at admission. A name in Velero's annotation that is no volume of the pod backs up nothing,
+#   while Velero reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at
+#   all, data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays
+#   silent, because there is nothing to back up yet. Data that can be rebuilt from elsewhere needs no backup: declare it
+#   with stategate.io/data-durability: rebuildable, if the profile allows that. A person's time is worth it where
+#   someone would miss the data: for data stores, and for workloads that write a claim. Claims for logs, caches, models
+#   and downloads and those of web servers, whose files come from elsewhere, do not count, and neither do stores of
+#   metrics, logs and traces, which expire by themselves and are hardly ever restored, the buffers of programs that pass
+#   these on, search indexes that are filled from a database and built again from it, caches of builds, registries that
+#   only pass on what another one has, signatures of viruses, what torrents bring, or programs that try something out
+#   (exclude_engines, exclude_images). A container that does nothing but wait writes nothing by itself. Elasticsearch,
+#   OpenSearch and Solr may hold the only copy and are asked, except dedicated masters and nodes whose roles are shown
+#   to have neither data nor master, which hold no index; an empty variable node.roles leaves all roles. A Redis that
+#   evicts any key when it is full is a cache, so is one without dump and log (`save ""`, `appendonly no`), and so is
+#   one whose name or component says that it holds a cache or locks (cache_names; the profile regulated does not go by
+#   names). Replicas in a StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked.
+#   Directories that belong to the node itself, such as its time zones, are no data. Where several workloads share
+#   claims, these may carry the annotation for all of them.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
@@ -103,18 +105,25 @@
 #       - "metricbeat*"
 #       - "packetbeat*"
 #       - "promtail*"
+#       - "*clamav*"
+#       - "*torrent*"
+#       - "deluge*"
+#       - "transmission*"
+#       - fortio
+#       - mitmproxy
+#       - phpmyadmin
 #       description: >-
 #         The same, by the last part of the image or the last two (globs), for programs that are no data store of the
 #         table.
 #     cache_names:
 #       type: list
 #       of: string
-#       default: [cache, "cache-*", "*-cache", "*-cache-*"]
-#       description: A Redis of such a name (globs) is a cache.
+#       default: [cache, "cache-*", "*-cache", "*-cache-*", locks, "*-lock", "*-locks"]
+#       description: A Redis of such a name (globs), or with such a label for its component, keeps nothing of value.
 #   fix: >-
 #     Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, cronjob, external, none);
 #     for data that can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable.
-#   why: "a dropped table, a bad migration or a lost account takes the volume's data with it"
+#   why: "a mistaken deletion, a bad update or a lost account takes the volume's data with it"
 package stategate.backup.backup_declared
 
 import data.stategate.lib.backups
@@ -277,9 +286,29 @@ fleeting_volumes := pod_volumes - lasting_volumes
 remedy := sprintf("Move %s to spec.template.metadata.annotations: Velero reads it on the pods", [velero_key]) if {
 	input.workload.annotations[velero_key]
 } else := sprintf(
+	"Annotate stategate.io/backup-method with %s on claim %s, for all that mount it (none: here, with %s); if rebuildable, %s",
+	[concat(", ", real), concat(", ", backups.kept_claims), "stategate.io/skip-reason", rebuildable],
+) if {
+	shared
+	real := [method | some method in input.parameters.methods; method != "none"]
+} else := sprintf(
 	"Annotate stategate.io/backup-method with %s (none: with stategate.io/skip-reason); if rebuildable, %s",
-	[concat(", ", input.parameters.methods), "stategate.io/data-durability: rebuildable"],
+	[concat(", ", input.parameters.methods), rebuildable],
 )
+
+rebuildable := "stategate.io/data-durability: rebuildable"
+
+# Others write to its claims, which are objects of their own.
+shared if {
+	some consumer in input.related.consumers
+	consumer.claim in backups.kept_claims
+	not consumer.read_only
+	every name in backups.kept_claims {
+		some claim in input.workload.claims
+		claim.name == name
+		claim.origin == "reference"
+	}
+}
 
 # It expires, or is built again from elsewhere.
 fleeting if input.workload.engine.name in input.parameters.exclude_engines
@@ -319,10 +348,16 @@ excluded_by(_, container) if {
 # A Redis without dump and log, a node of Elasticsearch that only forwards, an arbiter.
 excluded_by(_, container) if container.keeps_nothing
 
+# It waits for someone to open a shell.
+excluded_by(_, container) if {
+	said := concat(" ", array.concat(container.command, container.args))
+	regex.match(`^((/bin/)?(ba)?sh -c )?(exec )?(cat|sleep (infinity|[0-9]+[smhd]?)|tail -f /dev/null)$`, said)
+}
+
 fleeting if {
 	a_redis
 	names := input.parameters.cache_names
-	name := input.workload.name
+	some name in [input.workload.name, object.get(input.workload, ["labels", "app.kubernetes.io/component"], "")]
 	globs.matches_any(names, name)
 }
 

@@ -361,3 +361,46 @@ test_masters_without_data_hold_no_index if {
 	}
 	count(node([], [])) == 1
 }
+
+waiting(said) := found(object.union(of_image("shop/app"), {"workload": {"containers": [object.union(
+	of_image("shop/app").workload.containers[0],
+	{"command": [], "args": said},
+)]}}))
+
+test_what_only_waits_writes_nothing if {
+	every said in [["cat"], ["sleep", "infinity"], ["/bin/sh", "-c", "tail -f /dev/null"]] {
+		waiting(said) == set()
+	}
+	count(waiting(["cat", "/srv/start"])) == 1
+	count(waiting(["sh", "-c", "sleep 5; ./start"])) == 1
+}
+
+test_cache_by_its_component if {
+	found(redis({"labels": {"app.kubernetes.io/component": "session-cache"}})) == set()
+	count(found(redis({"labels": {"app.kubernetes.io/component": "master"}}))) == 1
+}
+
+several(changes) := {v.fix | some v in violations} if {
+	document := object.union(json.remove(request([], {}, {}), ["workload/engine"]), {
+		"workload": {
+			"claims": [{"name": "pg-wal", "origin": "reference"}],
+			"containers": [{"name": "db", "command": [], "args": [], "mounts": [
+				{"mount_path": "/wal", "volume": "wal", "source": "persistentVolumeClaim", "read_only": false},
+			]}],
+		},
+		"related": {"consumers": [object.union({"claim": "pg-wal", "read_only": false}, changes)]},
+	})
+	violations := found(document)
+}
+
+test_claim_of_several_is_told_to_carry_the_word if {
+	every fix in several({}) {
+		contains(fix, "on claim pg-wal, for all that mount it (none: here, with stategate.io/skip-reason)")
+	}
+	every changes in [{"read_only": true}, {"claim": "logs"}] {
+		every fix in several(changes) {
+			not contains(fix, "on claim")
+		}
+	}
+	count(several({})) == 1
+}

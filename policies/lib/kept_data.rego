@@ -131,10 +131,14 @@ dumps_of_crashes(text) if {
 }
 
 passing(container, _) if {
-	parts := split(container.image.repository, "/")
-	name := parts[count(parts) - 1]
+	name := last_part(container.image.repository)
 	globs.matches_any(servers, name)
 }
+
+# A server of files that others make: it writes none itself.
+serves_files(container) if last_part(container.image.repository) in {"apache", "httpd", "lighttpd", "nginx", "nginx-unprivileged"}
+
+last_part(repository) := parts[count(parts) - 1] if parts := split(repository, "/")
 
 # Web servers, proxies, shells and bare distributions: what they serve or pass on comes from elsewhere. Servers of
 # models download them, and images that try out a cluster have nothing to lose.

@@ -51,6 +51,12 @@ test_claim_that_is_only_read_is_not if {
 	not kept_data.kept with input as {"workload": object.union(document.workload, {"containers": [reading]})}
 }
 
+test_a_web_server_writes_no_files if {
+	kept_data.serves_files({"image": {"repository": "library/nginx"}})
+	not kept_data.serves_files({"image": {"repository": "library/caddy"}}) # keeps certificates
+	not kept_data.serves_files({"image": {"repository": "nginx/app"}})
+}
+
 test_images_that_try_out_a_cluster_keep_nothing if {
 	not kept_data.kept with input as request("test-webserver", "/data", "data")
 	not kept_data.kept with input as request("pause", "/data", "data")

@@ -10,9 +10,10 @@
 #   /dev, …); Pods and DaemonSets of unknown images are not: annotate them stategate.io/stateful: "true". What agents
 #   and drivers use on a node (harmless_host_paths, the directories of the container runtime, whatever is mounted with
 #   mountPropagation Bidirectional or beside the sidecars of a CSI driver) is not data, nor is anything mounted
-#   read-only, what the name of a mount calls logs, a cache or the like, or what a client such as psql only loads. For
-#   node disks use a local PersistentVolume: the scheduler brings the pod back to it; volume-local-replication-declared
-#   covers what else such disks need. Declare a cache with stategate.io/data-durability: cache.
+#   read-only, what the name of a mount calls logs, a cache or the like, what a client such as psql only loads, or the
+#   pages and the code that a web server (nginx, httpd) has there. For node disks use a local PersistentVolume: the
+#   scheduler brings the pod back to it; volume-local-replication-declared covers what else such disks need. Declare a
+#   cache with stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
@@ -112,7 +113,7 @@ on_the_node contains mount if {
 	mount.source == "hostPath"
 	not kept_data.of_no_value(mount)
 	not kept_data.of_the_node(mount)
-	not loaded_from_there(mount)
+	not only_read(mount)
 	some volume in input.workload.volumes
 	volume.name == mount.volume
 	harmless := input.parameters.harmless_host_paths
@@ -120,10 +121,17 @@ on_the_node contains mount if {
 	not below_any(harmless, host_path)
 }
 
-loaded_from_there(mount) if {
+only_read(mount) if {
 	some container in input.workload.containers
 	container.name == mount.container
 	kept_data.only_read(container, mount)
+}
+
+# Pages and source code, which come from elsewhere.
+only_read(mount) if {
+	some container in input.workload.containers
+	container.name == mount.container
+	kept_data.serves_files(container)
 }
 
 # What an image that is not known keeps on each node is its own affair, such as the disks of an object store.

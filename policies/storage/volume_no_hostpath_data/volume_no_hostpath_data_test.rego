@@ -20,6 +20,19 @@ host_volume(index, name, host_path) := {
 	"path": ["spec", "template", "spec", "volumes", index],
 }
 
+test_pages_of_a_web_server_are_not_its_data if {
+	web := object.union(request([], [mount("data", "hostPath", "/code")]), {"workload": {"containers": [{
+		"name": "db",
+		"role": "main",
+		"mounts": [mount("data", "hostPath", "/code")],
+		"image": {"repository": "library/nginx"},
+		"command": [],
+		"args": [],
+	}]}})
+	violations := policy.violation with input as web
+	violations == set()
+}
+
 volumes := [host_volume(0, "data", "/mnt/pg"), host_volume(1, "wal", "/mnt/wal"), host_volume(2, "logs", "/var/log/app")]
 
 parameters := {

@@ -11,11 +11,15 @@
 #   commit, a third number of an extension's release (16-v0.13.2), and the release that Red Hat's images append to their
 #   version (1-37). So does a number alone that the data store in somebody's own image has never had, such as v1 of
 #   Redis. A tag with two numbers passes, although some images publish later patches under it; set require_digest for a
-#   stricter check. Images that an operator or a webhook fills in later, and pods that run to completion (restartPolicy
-#   Never or OnFailure), are not checked.
+#   stricter check, which also looks at images that somebody puts on the nodes (imagePullPolicy Never), and at those whose
+#   files any version reads (notebooks, editors, copiers of files; a major version of Docker's registry). Images that an
+#   operator or a webhook fills in later, and pods that run to completion (restartPolicy Never or OnFailure), are not
+#   checked. Where OpenShift writes the image of an ImageStreamTag into a container (image.openshift.io/triggers), a digest
+#   here would be overwritten.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
+# - ref: https://docs.redhat.com/en/documentation/openshift_container_platform/4.13/html/images/triggering-updates-on-imagestream-changes
 # custom:
 #   severity: high
 #   action: deny
@@ -60,15 +64,63 @@ violation contains v if {
 	what := looseness(container.image)
 	not counts_builds(container, what)
 	not dumps_another(container)
+	not harmless(container, what)
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
-			"image %s of container %s %s: a restart may run another version on the data",
-			[container.image_name, container.name, what],
+			"image %s of container %s %s: %s",
+			[container.image_name, container.name, what, consequence(container)],
 		),
 		"path": array.concat(container.path, ["image"]),
 		"fix": remedy(container, what),
 	}
+}
+
+consequence(container) := sprintf("OpenShift rolls out each new image of %s on the data", [followed(container)]) if {
+	followed(container)
+} else := "a restart may run another version on the data"
+
+# The ImageStreamTag whose image OpenShift writes into the container.
+followed(container) := [trigger.from.name |
+	text := input.workload.annotations["image.openshift.io/triggers"]
+	json.is_valid(text)
+	some trigger in json.unmarshal(text)
+	some quote in [`"`, "'"]
+	contains(trigger.fieldPath, sprintf(".containers[?(@.name==%s%s%s)]", [quote, container.name, quote]))
+	not object.get(trigger, "paused", false) in {true, "true"}
+][0]
+
+harmless(container, what) if {
+	not input.parameters.require_digest
+	of_any_version(container, what)
+}
+
+harmless(container, _) if {
+	not input.parameters.require_digest
+	loaded_by_hand(container)
+}
+
+# Files of people and of other programs: notebooks, editors, copiers of files.
+of_any_version(container, _) if {
+	container.engine == ""
+	parts := split(container.image.repository, "/")
+	name := parts[count(parts) - 1]
+	globs.matches_any(plain_files, name)
+}
+
+plain_files := [
+	"*-notebook", "notebook", "jupyter", "jupyterlab*", "jupyter-scipy*", "jupyter-pytorch*", "jupyter-tensorflow*",
+	"code-server*", "openvscode-server*", "rsync*", "*-rsync", "sftp*", "cron", "*-cron",
+]
+
+# Each release of a major version of Docker's registry reads what another has written; the next looks for its settings
+# elsewhere.
+of_any_version(container, "names only a major version") if publishers.named(container.image) == "library/registry"
+
+# No publisher moves what somebody puts on the nodes, and no registry has a digest of it.
+loaded_by_hand(container) if {
+	written := object.get(input.review.object, container.path, {})
+	written.imagePullPolicy == "Never"
 }
 
 # They run no server: what they keep is dumps, and the tag is the version of the server that they read.
@@ -96,7 +148,12 @@ counts_builds(container, "names only a major version") if {
 	not container.engine in {"cockroach", "etcd"}
 }
 
-remedy(container, what) := sprintf("Add the digest that runs now (imageID): %s@sha256:<digest>", [container.image_name]) if {
+remedy(container, what) := sprintf(
+	"Let builds and imports write another tag than %s, and give it a release of your choice (oc tag): OpenShift writes that here",
+	[followed(container)],
+) if {
+	followed(container)
+} else := sprintf("Add the digest that runs now (imageID): %s@sha256:<digest>", [container.image_name]) if {
 	what == "has no digest"
 } else := sprintf(
 	"Name the release that runs now (minio --version in the pod), %s:RELEASE.<date>, or its digest, %s@sha256:<digest>",

@@ -63,6 +63,61 @@ test_major_alone_fails if {
 	}
 }
 
+app(overrides, object_written) := object.union(
+	request([object.union(container({"name": "app", "engine": "", "image_name": "shop:latest", "image": {
+		"repository": "acme/shop",
+		"tag": "latest",
+		"digest": "",
+	}}), overrides)], {}),
+	{"review": {"object": object_written}},
+)
+
+triggered(text) := object.union(app({}, {}), {"workload": {"annotations": {"image.openshift.io/triggers": text}}})
+
+trigger(path, paused) := json.marshal([{"from": {"name": "shop:prod"}, "fieldPath": path, "paused": paused}])
+
+test_image_that_openshift_writes_is_told_of_its_trigger if {
+	every path in [
+		"spec.template.spec.containers[?(@.name==\"app\")].image",
+		"spec.template.spec.containers[?(@.name=='app')].image",
+	] {
+		some v in policy.violation with input as triggered(trigger(path, false))
+		endswith(v.msg, "names no release: OpenShift rolls out each new image of shop:prod on the data")
+		startswith(v.fix, "Let builds and imports write another tag than shop:prod,")
+		some w in policy.violation with input as triggered(trigger(path, "true"))
+		contains(w.fix, "@sha256:<digest>")
+	}
+	every text in ["{", "[]", trigger("spec.template.spec.containers[?(@.name==\"db\")].image", false)] {
+		some v in policy.violation with input as triggered(text)
+		endswith(v.msg, "a restart may run another version on the data")
+	}
+}
+
+test_files_that_any_version_reads_pass if {
+	every repository in ["kubeflownotebookswg/jupyter", "jupyter/base-notebook", "codercom/code-server"] {
+		document := app({"image": {"repository": repository, "tag": "latest", "digest": ""}}, {})
+		violations := policy.violation with input as document
+		violations == set()
+	}
+	major := {"image": {"repository": "library/registry", "tag": "2", "digest": ""}}
+	none := policy.violation with input as app(major, {})
+	none == set()
+	every repository in ["library/registry", "jupyterhub/jupyterhub", "acme/shop"] {
+		document := app({"image": {"repository": repository, "tag": "latest", "digest": ""}}, {})
+		violations := policy.violation with input as document
+		count(violations) == 1
+	}
+}
+
+test_image_on_the_nodes_passes if {
+	written := {"containers": [{"name": "app", "imagePullPolicy": "Never"}]}
+	document := app({"path": ["containers", 0]}, written)
+	violations := policy.violation with input as document
+	violations == set()
+	strict := policy.violation with input as object.union(document, {"parameters": {"require_digest": true}})
+	count(strict) == 1
+}
+
 test_builds_pass if {
 	every tag in [
 		"pg16-ts2.17.2-p1", "16-r4", "17-b12", "16-20240901", "16-202410171037-standard-bookworm", "16-9f3c1de",

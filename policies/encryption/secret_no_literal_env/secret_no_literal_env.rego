@@ -8,15 +8,15 @@
 #   $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false, the path of a
 #   file in a mounted volume or of credentials, the name of a Secret that the pods refer to, and constants that are
 #   published and the same for everybody, such as the passphrases of Stellar's networks and the key of Azure's storage
-#   emulator. So do replace-me and your-password-here, except in a data store, which takes them for its password; changeme
-#   is flagged anywhere, as a placeholder. The value is never shown. Add names that end like this but hold no credential, such as the name of a
-#   Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked, too. What variables take from
-#   ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests or in the inventory, and told
-#   once for each entry; at admission ConfigMaps are not known. So are files of ConfigMaps that a data store reads: the
-#   passwords of Redis (requirepass, masterauth, users, those of Sentinel), of MySQL's clients and its Galera transfers,
-#   of RabbitMQ (default_pass, ssl_options.password), of NATS, of ClickHouse's users and in Kafka's JAAS settings.
-#   Hashes and what RabbitMQ decrypts itself (encrypted:…) pass, and so does what a variable, a script (such as a sed
-#   that names it) or a template fills in.
+#   emulator. So do replace-me and your-password-here, except in a data store, which takes them for its password;
+#   changeme is flagged anywhere, as a placeholder. The value is never shown. Add names that end like this but hold no
+#   credential, such as the name of a Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked,
+#   too. What variables take from ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests or
+#   in the inventory, and told once for each entry; at admission ConfigMaps are not known. So are files of ConfigMaps
+#   that a data store reads: the passwords of Redis (requirepass, masterauth, users, those of Sentinel), of MySQL's
+#   clients and its Galera transfers, of RabbitMQ (default_pass, ssl_options.password), of NATS, of ClickHouse's users
+#   and in Kafka's JAAS settings. Hashes and what RabbitMQ decrypts itself (encrypted:…) pass, and so does what a
+#   variable, a script (such as a sed that names it) or a template fills in.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/

@@ -111,10 +111,10 @@ of_no_value(mount) if {
 	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|downloads?|models?|static|assets)([/_.-]|$)`, lower(text))
 }
 
-# Source code comes from its repository.
+# Source code comes from its repository, and who loses a session logs in again.
 of_no_value(mount) if {
 	some text in [mount.mount_path, mount.volume]
-	regex.match(`(^|[/_.-])(src|source-?code)/?$`, lower(text))
+	regex.match(`(^|[/_-])(src|source-?code|sessions?)/?$`, lower(text))
 }
 
 of_no_value(mount) if {

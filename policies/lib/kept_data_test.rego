@@ -25,6 +25,7 @@ test_what_passes_is_not if {
 	}
 	not kept_data.kept with input as request("shop/app", "/srv", "app-logs")
 	not kept_data.kept with input as request("shop/app", "/app", "search-src")
+	not kept_data.kept with input as request("shop/app", "/var/lib/php/sessions", "data")
 	kept_data.kept with input as request("shop/app", "/usr/src/app/uploads", "data")
 }
 

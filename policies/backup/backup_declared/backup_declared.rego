@@ -109,9 +109,9 @@
 #       - "*torrent*"
 #       - "deluge*"
 #       - "transmission*"
+#       - "*flood"
 #       - fortio
 #       - mitmproxy
-#       - phpmyadmin
 #       description: >-
 #         The same, by the last part of the image or the last two (globs), for programs that are no data store of the
 #         table.

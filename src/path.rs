@@ -1,10 +1,11 @@
 //! Paths into a manifest, as sequences of keys and list indexes.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::plain;
@@ -133,36 +134,65 @@ fn item_name(item: &Value) -> Option<String> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written(pub Path);
 
+/// Not an untagged enum: each form that does not fit would make an error, which costs more than the whole path.
 impl<'de> Deserialize<'de> for Written {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "a path is a list of keys and indexes, or a JSON pointer")]
-        enum Form {
-            Steps(Vec<Step>),
-            Pointer(String),
-        }
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Step {
-            Index(usize),
-            Key(String),
-        }
-        match Form::deserialize(deserializer)? {
-            Form::Steps(steps) => Ok(Self(
-                steps
-                    .into_iter()
-                    .map(|step| match step {
-                        Step::Index(index) => Segment::Index(index),
-                        Step::Key(key) => Segment::from(key),
-                    })
-                    .collect(),
-            )),
-            Form::Pointer(text) if text.is_empty() || text.starts_with('/') => Ok(Self(from_pointer(&text))),
-            // Not repeated: a policy may make it of a value.
-            Form::Pointer(_) => {
-                Err(de::Error::custom("a path that is text is a JSON pointer, and starts with /"))
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = Written;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path, which is a list of keys and indexes, or a JSON pointer")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Written, E> {
+                match text.is_empty() || text.starts_with('/') {
+                    true => Ok(Written(from_pointer(text))),
+                    // Not repeated: a policy may make it of a value.
+                    false => Err(E::custom("a path that is text is a JSON pointer, and starts with /")),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut steps: A) -> Result<Written, A::Error> {
+                let mut path = Path::with_capacity(steps.size_hint().unwrap_or_default().min(LONG));
+                while let Some(Step(step)) = steps.next_element()? {
+                    path.push(step);
+                }
+                Ok(Written(path))
             }
         }
+        deserializer.deserialize_any(Form)
+    }
+}
+
+/// More steps than a path in a manifest has.
+const LONG: usize = 32;
+
+struct Step(Segment);
+
+impl<'de> Deserialize<'de> for Step {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyOrIndex;
+        impl Visitor<'_> for KeyOrIndex {
+            type Value = Step;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key or an index")
+            }
+
+            fn visit_str<E: de::Error>(self, key: &str) -> Result<Step, E> {
+                Ok(Step(Segment::from(key.to_owned())))
+            }
+
+            fn visit_u64<E: de::Error>(self, index: u64) -> Result<Step, E> {
+                usize::try_from(index).map(|index| Step(Segment::Index(index))).map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, index: i64) -> Result<Step, E> {
+                usize::try_from(index).map(|index| Step(Segment::Index(index))).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(KeyOrIndex)
     }
 }
 

@@ -233,6 +233,24 @@ pretences contains pretence if {
 	}
 }
 
+pretences contains pretence if {
+	some job in dumping
+	not dormant(job)
+	not job.transient
+	without_rows(job)
+	pretence := {
+		"why": sprintf("%s \"%s\" leaves out _timescaledb_internal, where the rows of hypertables are", [job.kind, job.name]),
+		"fix": sprintf("Let %s \"%s\" dump all schemas (no --exclude-schema=_timescaledb*)", [job.kind, job.name]),
+	}
+}
+
+# Chunks are in a schema of their own.
+without_rows(job) if {
+	job.without_chunks
+	some container in input.workload.containers
+	regex.match(`(^|/)timescaledb(-ha)?$`, container.image.repository)
+}
+
 dumping contains job if {
 	some job in input.related.backup_jobs
 	fits(job)
@@ -323,6 +341,7 @@ by_job if {
 	not dormant(job)
 	not job.transient
 	not job.definitions_only
+	not without_rows(job)
 }
 
 # A dump program of another data store backs up another one.

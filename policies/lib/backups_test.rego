@@ -65,6 +65,18 @@ test_what_looks_like_a_backup_is_named if {
 	pretences({"backup_jobs": [object.union(dump, {"transient": true, "words": ["crm"]})]}) == set()
 }
 
+test_a_dump_without_the_rows_of_hypertables_is_none if {
+	job := {"kind": "CronJob", "name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true, "without_chunks": true}
+	every answer in [["timescale/timescaledb-ha", 1], ["library/postgres", 0]] {
+		server := {"name": "db", "role": "main", "image": {"repository": answer[0]}, "command": [], "args": []}
+		document := {"workload": object.union(workload, {"containers": [server]}), "related": {"backup_jobs": [job]}}
+		found := {pretence.why | some pretence in backups.pretences} with input as document
+		count(found) == answer[1]
+		counted := {true | backups.by_job} with input as document
+		count(counted) == 1 - answer[1]
+	}
+}
+
 leaving_out(repository) := {pretence.fix | some pretence in found} if {
 	schedule := {"kind": "Schedule", "name": "hourly", "paused": false, "resources": [], "snapshot_volumes": false}
 	server := {"name": "db", "role": "main", "image": {"repository": repository}, "command": [], "args": []}

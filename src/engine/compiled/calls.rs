@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use globset::{GlobBuilder, GlobMatcher};
+use memchr::memmem;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -249,8 +250,8 @@ fn matches_stars(pattern: &str, text: &str) -> Option<bool> {
     let Some(mut text) = text.strip_prefix(first) else { return Some(false) };
     let (between, last) = rest.rsplit_once('*').map_or((None, rest), |(between, last)| (Some(between), last));
     for part in between.into_iter().flat_map(|between| between.split('*')) {
-        let Some((_, after)) = text.split_once(part) else { return Some(false) };
-        text = after;
+        let Some(at) = memmem::find(text.as_bytes(), part.as_bytes()) else { return Some(false) };
+        text = text.get(at + part.len()..).unwrap_or_default();
     }
     Some(text.ends_with(last))
 }

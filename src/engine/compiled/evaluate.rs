@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
+use super::known_calls::KnownCalls;
 use super::memo::Known;
 use super::place::Place;
 use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, Term};
@@ -43,6 +44,7 @@ pub struct Evaluation<'p> {
     pub program: &'p Program,
     pub parts: &'p [Value],
     pub values: &'p [OnceCell<Known>],
+    pub calls: &'p KnownCalls,
     pub evaluated: &'p RefCell<Vec<usize>>,
     pub question: u32,
     pub charged: &'p [Cell<u32>],
@@ -206,8 +208,39 @@ impl<'p> Evaluation<'p> {
         body.output.as_ref().map_or(Ok(Got::Borrowed(&TRUE)), |output| self.term(output, locals))
     }
 
+    /// The value of a function. A call with the very arguments of one before is known, and charged as if it were not.
+    pub(super) fn call(&self, function: usize, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
+        let Some(rule) = self.program.rules.get(function) else { return Ok(Value::Undefined) };
+        if let Some(known) = self.calls.get(function, arguments) {
+            self.steps(known.steps)?;
+            limits::charge(known.bytes).map_err(|_| EvaluationError::BytesExceeded)?;
+            for &used in &known.uses {
+                self.spent.uses.borrow_mut().push(used);
+                self.charge(used)?;
+            }
+            return Ok(known.value.clone());
+        }
+        let before = (self.spent.steps.get(), limits::spent());
+        let (nested, uses) = (self.spent.nested.take(), self.spent.uses.take());
+        let value = self.function(rule, arguments, place)?;
+        let steps = self.spent.steps.get().saturating_sub(before.0);
+        let bytes = limits::spent().saturating_sub(before.1);
+        let (of_rules, own_uses) = (self.spent.nested.get(), self.spent.uses.replace(uses));
+        let (more_steps, more_bytes) = of_rules;
+        self.spent.nested.set((nested.0.saturating_add(more_steps), nested.1.saturating_add(more_bytes)));
+        self.spent.uses.borrow_mut().extend(&own_uses);
+        let known = || Known {
+            value: value.clone(),
+            steps: steps.saturating_sub(more_steps),
+            bytes: bytes.saturating_sub(more_bytes),
+            uses: own_uses,
+        };
+        self.calls.keep(function, arguments, known, steps);
+        Ok(value)
+    }
+
     /// All definitions are evaluated, and their faults count even if another one has a value.
-    pub(super) fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
+    fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
         let arguments: SmallVec<[&Value; FEW]> = arguments.iter().map(Got::value).collect();
         let mut found: Option<Value> = None;
         let (mut fault, mut conflict) = (None, false);

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::evaluate::{Evaluation, Spent};
+use super::known_calls::KnownCalls;
 use crate::engine::ast::Value;
 use crate::engine::compilation::Compilation;
 use crate::engine::evaluation::EvaluationError;
@@ -19,6 +20,7 @@ pub struct Memo {
     /// Which of them differs between policies.
     parameters: Option<usize>,
     values: Vec<OnceCell<Known>>,
+    calls: KnownCalls,
     /// The positions of the values that are known.
     evaluated: RefCell<Vec<usize>>,
     /// The number of the question, and by position that of the last one that was charged for the value.
@@ -31,8 +33,8 @@ pub struct Memo {
     pub steps: u32,
 }
 
-/// The value of a rule and what it cost without the rules that it used: a question that finds it known is charged as
-/// if it had to evaluate it, so that no verdict depends on which questions came before.
+/// The value of a rule, or of a call, and what it cost without the rules that it used: a question that finds it known is
+/// charged as if it had to evaluate it, so that no verdict depends on which questions came before.
 pub struct Known {
     pub value: Value,
     pub steps: u32,
@@ -46,6 +48,7 @@ impl Memo {
         let parts = vec![Value::Undefined; program.parts.len()];
         let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
         let charged = vec![Cell::new(0); program.rules.len()];
+        let calls = KnownCalls::new(program.rules.len());
         let parameters = program.parts.iter().position(|part| *part == Value::from(PARAMETERS));
         Self {
             compilation,
@@ -53,6 +56,7 @@ impl Memo {
             parts,
             parameters,
             values,
+            calls,
             evaluated: RefCell::default(),
             question: 0,
             charged,
@@ -89,6 +93,10 @@ impl Memo {
             self.document = document.clone();
         }
         if changed != 0 {
+            let stays = |&position: &usize| -> bool {
+                self.compilation.program.rules.get(position).is_some_and(|rule| rule.reads & changed == 0)
+            };
+            self.calls.retain(|function| stays(&function));
             let (program, values) = (&self.compilation.program, &mut self.values);
             self.evaluated.get_mut().retain(|&position| {
                 let stays = program.rules.get(position).is_some_and(|rule| rule.reads & changed == 0);
@@ -102,6 +110,7 @@ impl Memo {
             program: &self.compilation.program,
             parts: &self.parts,
             values: &self.values,
+            calls: &self.calls,
             evaluated: &self.evaluated,
             question: self.question,
             charged: &self.charged,
@@ -123,7 +132,7 @@ impl Memo {
 }
 
 /// Whether two values are the same without a look into them. Both are held, so an address is that of one value.
-fn same(one: &Value, other: &Value) -> bool {
+pub(super) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Object(one), Value::Object(other)) => Arc::ptr_eq(one, other),
         (Value::Array(one), Value::Array(other)) => Arc::ptr_eq(one, other),

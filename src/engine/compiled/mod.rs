@@ -8,6 +8,7 @@
 mod calls;
 mod compile;
 mod evaluate;
+mod known_calls;
 mod memo;
 mod modules;
 mod place;

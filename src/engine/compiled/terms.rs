@@ -88,11 +88,9 @@ impl Evaluation<'_> {
             Term::Function(position, arguments, place) => {
                 self.step()?;
                 let arguments = self.terms(arguments, locals)?;
-                match self.program.rules.get(*position) {
-                    Some(rule) if !arguments.iter().any(Got::is_undefined) => {
-                        Got::Owned(self.function(rule, &arguments, place)?)
-                    }
-                    _ => Got::Borrowed(&UNDEFINED),
+                match arguments.iter().any(Got::is_undefined) {
+                    false => Got::Owned(self.call(*position, &arguments, place)?),
+                    true => Got::Borrowed(&UNDEFINED),
                 }
             }
             Term::Builtin(call) => self.builtin(call, locals)?,

@@ -291,9 +291,16 @@ fn what_is_known_costs_what_it_did() {
         seven := {x | some x in one; x != two}
         eight := [three, four, six] if { input.parameters.b }
         nine := count(input.parameters.b) if { seven; five; not eight }
-        ten := [two, eight] if { eight; two; eight }",
+        ten := [two, eight] if { eight; two; eight }
+        g(x, y) := [v | some z in x; v := concat(z, one); some w in x; v != y; w != v]
+        h(x) := count(g(x, two)) + count(input.parameters.b)
+        eleven := [g(input.a, two), g(one, two), g(input.a, two)]
+        twelve := [h(input.a), count(g(input.a, two)), h(one), h(input.a)] if { eleven; g(one, \"x\") }
+        thirteen := count(g(input.a, two)) if h(input.a) > 1",
     );
-    let names = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+    let names = [
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+    ];
     // What is known stays known for the same value only, wherever it is.
     let inputs = [
         json!({"a": ["a", "b"], "parameters": {"b": [1]}}),

@@ -11,6 +11,7 @@ pub mod credentials;
 pub mod fields;
 mod file_kind;
 mod ignore_files;
+mod inspection;
 mod kustomization;
 pub mod manifests;
 pub mod placeholders;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::child::{self, ChildError, Limits};
 use super::tree::Rendered;
 use super::walk::all_inside;
-use super::{FILE_LIMIT, diagnostic, kustomization, read_text};
+use super::{FILE_LIMIT, diagnostic, inspection, read_text};
 use crate::diagnostic::Diagnostic;
 
 /// With --allow-remote, bases and charts are fetched over the network.
@@ -126,7 +126,7 @@ impl Rendered {
                 self.helm(&whole, has_schema(&files), options).map_err(|error| vec![error])
             }
             Renderer::Kustomize => {
-                let faults = kustomization::faults(directory, &self.boundary, options.allow_remote);
+                let faults = inspection::faults(directory, &self.boundary, options.allow_remote);
                 if faults.is_empty() {
                     self.kustomize(&whole, options).map_err(|error| vec![error])
                 } else {

@@ -8,8 +8,10 @@ use smallvec::SmallVec;
 
 use super::known_calls::KnownCalls;
 use super::memo::Known;
+use super::paged::Paged;
 use super::place::Place;
 use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, Term};
+use super::spent::Spent;
 use super::terms::{FEW, Got};
 use crate::engine::ast::Value;
 use crate::engine::evaluation::EvaluationError;
@@ -43,29 +45,13 @@ type Solution<'s> = &'s mut dyn FnMut(Locals<'_>) -> Result<Flow>;
 pub struct Evaluation<'p> {
     pub program: &'p Program,
     pub parts: &'p [Value],
-    pub values: &'p [OnceCell<Known>],
+    pub values: &'p Paged<OnceCell<Known>>,
     pub calls: &'p KnownCalls,
     pub evaluated: &'p RefCell<Vec<usize>>,
     pub question: u32,
     pub charged: &'p [Cell<u32>],
     pub passing: &'p Cell<bool>,
     pub spent: Spent,
-}
-
-/// What a question has cost.
-#[derive(Default)]
-pub struct Spent {
-    steps: Cell<u32>,
-    /// The steps and bytes of the rules that the current one has used, and those rules.
-    nested: Cell<(u32, usize)>,
-    uses: RefCell<Vec<usize>>,
-}
-
-#[cfg(test)]
-impl Spent {
-    pub fn steps(&self) -> u32 {
-        self.steps.get()
-    }
 }
 
 impl<'p> Evaluation<'p> {
@@ -79,28 +65,18 @@ impl<'p> Evaluation<'p> {
         format!("rule conflicts with rule at {file}:{}:{}", with.line, with.column)
     }
 
-    pub(super) fn step(&self) -> Result<()> {
-        self.steps(1)
-    }
-
-    fn steps(&self, more: u32) -> Result<()> {
-        let steps = self.spent.steps.get().saturating_add(more);
-        self.spent.steps.set(steps);
-        if steps > limits::STEPS.get() { Err(EvaluationError::StepsExceeded) } else { Ok(()) }
-    }
-
     /// The value of a rule, which is known from then on.
     pub fn rule(&self, position: usize) -> Result<&'p Value> {
         let (Some(cell), Some(rule)) = (self.values.get(position), self.program.rules.get(position)) else {
             return Ok(&UNDEFINED);
         };
-        self.spent.uses.borrow_mut().push(position);
+        self.spent.uses(position);
         if let Some(known) = cell.get() {
             self.charge(position)?;
             return Ok(&known.value);
         }
         let before = (self.spent.steps.get(), limits::spent());
-        let (nested, uses) = (self.spent.nested.take(), self.spent.uses.take());
+        let (nested, uses) = (self.spent.nested.take(), self.spent.used.take());
         let value = match rule.form {
             Form::Set => self.set(rule)?,
             Form::Complete => self.complete(rule)?,
@@ -108,7 +84,7 @@ impl<'p> Evaluation<'p> {
         };
         let steps = self.spent.steps.get().saturating_sub(before.0);
         let bytes = limits::spent().saturating_sub(before.1);
-        let (of_others, own_uses) = (self.spent.nested.take(), self.spent.uses.replace(uses));
+        let (of_others, own_uses) = (self.spent.nested.take(), self.spent.used.replace(uses));
         self.spent.nested.set((nested.0.saturating_add(steps), nested.1.saturating_add(bytes)));
         let known = Known {
             value,
@@ -119,28 +95,6 @@ impl<'p> Evaluation<'p> {
         self.evaluated.borrow_mut().push(position);
         self.charged.get(position).into_iter().for_each(|charged| charged.set(self.question));
         Ok(&cell.get_or_init(|| known).value)
-    }
-
-    /// Charges once for a value that is known from another question, and for what was used for it.
-    fn charge(&self, position: usize) -> Result<()> {
-        let mut left = vec![position];
-        while let Some(position) = left.pop() {
-            let (Some(charged), Some(known)) =
-                (self.charged.get(position), self.values.get(position).and_then(OnceCell::get))
-            else {
-                continue;
-            };
-            if charged.replace(self.question) == self.question {
-                continue;
-            }
-            self.steps(known.steps)?;
-            limits::charge(known.bytes).map_err(|_| EvaluationError::BytesExceeded)?;
-            let (steps, bytes) = self.spent.nested.get();
-            let nested = (steps.saturating_add(known.steps), bytes.saturating_add(known.bytes));
-            self.spent.nested.set(nested);
-            left.extend(&known.uses);
-        }
-        Ok(())
     }
 
     fn set(&self, rule: &Rule) -> Result<Value> {
@@ -208,39 +162,8 @@ impl<'p> Evaluation<'p> {
         body.output.as_ref().map_or(Ok(Got::Borrowed(&TRUE)), |output| self.term(output, locals))
     }
 
-    /// The value of a function. A call with the very arguments of one before is known, and charged as if it were not.
-    pub(super) fn call(&self, function: usize, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
-        let Some(rule) = self.program.rules.get(function) else { return Ok(Value::Undefined) };
-        if let Some(known) = self.calls.get(function, arguments) {
-            self.steps(known.steps)?;
-            limits::charge(known.bytes).map_err(|_| EvaluationError::BytesExceeded)?;
-            for &used in &known.uses {
-                self.spent.uses.borrow_mut().push(used);
-                self.charge(used)?;
-            }
-            return Ok(known.value.clone());
-        }
-        let before = (self.spent.steps.get(), limits::spent());
-        let (nested, uses) = (self.spent.nested.take(), self.spent.uses.take());
-        let value = self.function(rule, arguments, place)?;
-        let steps = self.spent.steps.get().saturating_sub(before.0);
-        let bytes = limits::spent().saturating_sub(before.1);
-        let (of_rules, own_uses) = (self.spent.nested.get(), self.spent.uses.replace(uses));
-        let (more_steps, more_bytes) = of_rules;
-        self.spent.nested.set((nested.0.saturating_add(more_steps), nested.1.saturating_add(more_bytes)));
-        self.spent.uses.borrow_mut().extend(&own_uses);
-        let known = || Known {
-            value: value.clone(),
-            steps: steps.saturating_sub(more_steps),
-            bytes: bytes.saturating_sub(more_bytes),
-            uses: own_uses,
-        };
-        self.calls.keep(function, arguments, known, steps);
-        Ok(value)
-    }
-
     /// All definitions are evaluated, and their faults count even if another one has a value.
-    fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
+    pub(super) fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
         let arguments: SmallVec<[&Value; FEW]> = arguments.iter().map(Got::value).collect();
         let mut found: Option<Value> = None;
         let (mut fault, mut conflict) = (None, false);

@@ -1,14 +1,19 @@
 //! What functions gave for the arguments that they were called with: forty rules for one request ask the same functions
 //! about the same few containers and volumes.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::memo::Known;
+use super::evaluate::{Evaluation, Result};
+use super::memo::{Known, same};
+use super::paged::Paged;
+use super::place::Place;
 use super::terms::{FEW, Got};
 use crate::engine::ast::Value;
+use crate::engine::evaluation::EvaluationError;
+use crate::engine::limits;
 
 /// The calls of one function that are kept; those after them are evaluated each time.
 const KEPT: usize = 16;
@@ -18,8 +23,7 @@ const FEW_STEPS: u32 = 8;
 const LARGEST: usize = 64 << 10;
 
 /// The kept calls of each function, by its position among the rules.
-#[derive(Default)]
-pub struct KnownCalls(Vec<OnceCell<Box<Calls>>>);
+pub struct KnownCalls(Paged<Calls>);
 
 #[derive(Default)]
 struct Calls {
@@ -30,13 +34,17 @@ struct Calls {
 impl KnownCalls {
     /// Of so many rules.
     pub fn new(rules: usize) -> Self {
-        Self(std::iter::repeat_with(OnceCell::new).take(rules).collect())
+        Self(Paged::new(rules))
+    }
+
+    /// Whether a call takes so few steps that none is kept.
+    fn is_cheap(&self, function: usize) -> bool {
+        self.0.get(function).is_some_and(|calls| calls.cheap.get())
     }
 
     /// What a call with these very arguments gave.
-    pub(super) fn get(&self, function: usize, arguments: &[Got<'_>]) -> Option<Arc<Known>> {
-        let calls = self.0.get(function)?.get().filter(|calls| !calls.cheap.get())?;
-        let kept = calls.kept.borrow();
+    fn get(&self, function: usize, arguments: &[Got<'_>]) -> Option<Arc<Known>> {
+        let kept = self.0.get(function)?.kept.borrow();
         let is_it = |known: &[Value]| {
             known.len() == arguments.len()
                 && known.iter().zip(arguments).all(|(known, argument)| is(known, argument.value()))
@@ -45,14 +53,8 @@ impl KnownCalls {
     }
 
     /// Keeps what a call gave, if that may save something.
-    pub(super) fn keep(
-        &self,
-        function: usize,
-        arguments: &[Got<'_>],
-        known: impl FnOnce() -> Known,
-        steps: u32,
-    ) {
-        let Some(calls) = self.0.get(function).map(|calls| calls.get_or_init(Box::default)) else { return };
+    fn keep(&self, function: usize, arguments: &[Got<'_>], known: impl FnOnce() -> Known, steps: u32) {
+        let Some(calls) = self.0.get(function) else { return };
         if steps < FEW_STEPS {
             calls.cheap.set(true);
         }
@@ -68,11 +70,47 @@ impl KnownCalls {
 
     /// Forgets the calls of functions that are not to stay.
     pub fn retain(&mut self, stays: impl Fn(usize) -> bool) {
-        for (function, calls) in self.0.iter_mut().enumerate() {
-            if calls.get().is_some() && !stays(function) {
-                calls.take();
+        for (function, calls) in self.0.iter_mut() {
+            if !calls.kept.get_mut().is_empty() && !stays(function) {
+                calls.kept.get_mut().clear();
             }
         }
+    }
+}
+
+impl Evaluation<'_> {
+    /// The value of a function. A call with the very arguments of one before is known, and charged as if it were not.
+    pub(super) fn call(&self, function: usize, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
+        let Some(rule) = self.program.rules.get(function) else { return Ok(Value::Undefined) };
+        if self.calls.is_cheap(function) {
+            return self.function(rule, arguments, place);
+        }
+        if let Some(known) = self.calls.get(function, arguments) {
+            self.steps(known.steps)?;
+            limits::charge(known.bytes).map_err(|_| EvaluationError::BytesExceeded)?;
+            for &used in &known.uses {
+                self.spent.uses(used);
+                self.charge(used)?;
+            }
+            return Ok(known.value.clone());
+        }
+        let before = (self.spent.steps.get(), limits::spent());
+        let (nested, uses) = (self.spent.nested.take(), self.spent.used.take());
+        let value = self.function(rule, arguments, place)?;
+        let steps = self.spent.steps.get().saturating_sub(before.0);
+        let bytes = limits::spent().saturating_sub(before.1);
+        let (of_rules, own_uses) = (self.spent.nested.get(), self.spent.used.replace(uses));
+        let (more_steps, more_bytes) = of_rules;
+        self.spent.nested.set((nested.0.saturating_add(more_steps), nested.1.saturating_add(more_bytes)));
+        self.spent.used.borrow_mut().extend(&own_uses);
+        let known = || Known {
+            value: value.clone(),
+            steps: steps.saturating_sub(more_steps),
+            bytes: bytes.saturating_sub(more_bytes),
+            uses: own_uses,
+        };
+        self.calls.keep(function, arguments, known, steps);
+        Ok(value)
     }
 }
 
@@ -80,6 +118,6 @@ impl KnownCalls {
 fn is(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::String(one), Value::String(other)) => Arc::ptr_eq(one, other),
-        _ => super::memo::same(one, other),
+        _ => same(one, other),
     }
 }

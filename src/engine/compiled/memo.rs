@@ -3,8 +3,10 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
-use super::evaluate::{Evaluation, Spent};
+use super::evaluate::Evaluation;
 use super::known_calls::KnownCalls;
+use super::paged::Paged;
+use super::spent::Spent;
 use crate::engine::ast::Value;
 use crate::engine::compilation::Compilation;
 use crate::engine::evaluation::EvaluationError;
@@ -19,7 +21,7 @@ pub struct Memo {
     parts: Vec<Value>,
     /// Which of them differs between policies.
     parameters: Option<usize>,
-    values: Vec<OnceCell<Known>>,
+    values: Paged<OnceCell<Known>>,
     calls: KnownCalls,
     /// The positions of the values that are known.
     evaluated: RefCell<Vec<usize>>,
@@ -46,7 +48,7 @@ impl Memo {
     pub fn new(compilation: Arc<Compilation>) -> Self {
         let program = &compilation.program;
         let parts = vec![Value::Undefined; program.parts.len()];
-        let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
+        let values = Paged::new(program.rules.len());
         let charged = vec![Cell::new(0); program.rules.len()];
         let calls = KnownCalls::new(program.rules.len());
         let parameters = program.parts.iter().position(|part| *part == Value::from(PARAMETERS));

@@ -11,11 +11,13 @@ mod evaluate;
 mod known_calls;
 mod memo;
 mod modules;
+mod paged;
 mod place;
 mod program;
 mod schedule;
 mod scope;
 mod serialized;
+mod spent;
 mod terms;
 #[cfg(test)]
 mod tests;

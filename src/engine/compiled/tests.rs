@@ -299,7 +299,8 @@ fn what_is_known_costs_what_it_did() {
         thirteen := count(g(input.a, two)) if h(input.a) > 1",
     );
     let names = [
-        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+        "thirteen",
     ];
     // What is known stays known for the same value only, wherever it is.
     let inputs = [

@@ -1,11 +1,14 @@
 # METADATA
 # title: Data stores run enough replicas
 # description: >-
-#   With one replica, every node failure, node upgrade and eviction means downtime until the volume is attached to
-#   another node, and a volume that is bound to its zone or node may have no other node to go to. This policy checks
-#   StatefulSets of the engines in min_replicas; engines that vote are checked by replicas-quorum, zero replicas by
-#   scale-to-zero-guard. More replicas of a plain image are just more separate databases: replication has to be set up
-#   first, which is what an operator does; replicas-clustered checks that. A primary and its standbys may be two
+#   A store that is replicated, but by fewer members than its engine needs, is down, or has no second copy, with the
+#   next node failure, upgrade or eviction. This policy checks StatefulSets of the engines in min_replicas that have
+#   several replicas, and those that lose their last standby (a step down to one). A single database is a decision
+#   about money and downtime that whoever wrote replicas: 1 has made, and no edit of the manifest mends it: more
+#   replicas of a plain image are just more separate databases, and replication is another architecture. So one
+#   replica is told of only with judge_single, as in the profile regulated, where each needs a recorded reason. A store
+#   that votes and is set up to have other members is checked by replicas-quorum, zero replicas by scale-to-zero-guard,
+#   and replicas that nothing joins by replicas-clustered. A primary and its standbys may be two
 #   StatefulSets, as in Bitnami's charts: one whose environment, labels or name say that it is one side of such a pair
 #   passes, and so does one that is a replica of a shard by its name (-s0-r1). Whether the other side exists is not
 #   checked. A Redis that evicts any key when it is full is a cache and passes.
@@ -24,6 +27,7 @@
 #       of: integer
 #       default: {postgres: 2, mysql: 2, redis: 2, clickhouse: 2, cassandra: 3, scylla: 3}
 #       description: The fewest replicas that pass, by engine.
+#     judge_single: {type: boolean, default: false, description: Also tell of stores that have one replica.}
 #   fix: >-
 #     Set up replication first, preferably through an operator for that data store: more replicas without it are
 #     separate databases. Or keep one, and record why with stategate.io/skip and skip-reason.
@@ -39,6 +43,7 @@ violation contains v if {
 	fewest := input.parameters.min_replicas[engine.name]
 	input.workload.replicas > 0
 	input.workload.replicas < fewest
+	not meant_to_be_single
 	not one_side_of_a_pair
 	not several_stores
 	not input.workload.engine.evicts
@@ -48,12 +53,13 @@ violation contains v if {
 			[input.workload.name, input.workload.replicas, fewest],
 		),
 		"path": ["spec", "replicas"],
-		"fix": sprintf("%s: %s; more replicas without that are separate databases", [remedy, members.set_up(engine.name)]),
+		"fix": fix(engine.name),
 	}
 }
 
 # replicas-quorum tells of members.
 violation contains v if {
+	not meant_to_be_single
 	members.surely_by_itself
 	engine := input.workload.engine
 	v := {
@@ -65,6 +71,25 @@ violation contains v if {
 		"fix": sprintf("Leave it at 1, or %s; more replicas without that are separate stores", [members.set_up(engine.name)]),
 	}
 }
+
+# Nobody writes it by mistake, and no edit of the manifest makes it more.
+meant_to_be_single if {
+	not input.parameters.judge_single
+	input.workload.replicas == 1
+	not loses_its_standby
+}
+
+loses_its_standby if {
+	input.old_workload.replicas > 1
+	not members.separate
+}
+
+fix(name) := sprintf("Keep %d; for one on purpose, %s, then set replicas to 1%s", [before, leaving, members.afterwards]) if {
+	input.workload.replicas == 1
+	loses_its_standby
+	before := input.old_workload.replicas
+	leaving := members.leaving(name)
+} else := sprintf("%s: %s; more replicas without that are separate databases", [remedy, members.set_up(name)])
 
 remedy := "Leave it at 1 until it is replicated" if {
 	input.workload.replicas == 1

@@ -4,7 +4,7 @@ import data.stategate.lifecycle.replicas_minimum as policy
 
 request(name, replicas, quorum) := {
 	"workload": {"name": "db", "replicas": replicas, "engine": {"name": name, "quorum": quorum}},
-	"parameters": {"min_replicas": {"postgres": 2, "cassandra": 3, "etcd": 3}},
+	"parameters": {"judge_single": true, "min_replicas": {"postgres": 2, "cassandra": 3, "etcd": 3}},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -20,6 +20,24 @@ test_one_fails if {
 	v.path == ["spec", "replicas"]
 	startswith(v.fix, "Leave it at 1 until it is replicated: let an operator replicate it")
 	endswith(v.fix, "more replicas without that are separate databases")
+}
+
+unasked := {"parameters": {"judge_single": false}}
+
+test_one_is_a_decision if {
+	found(object.union(request("postgres", 1, false), unasked)) == set()
+	found(object.union(voter([]), unasked)) == set()
+	count(found(object.union(request("cassandra", 2, false), unasked))) == 1
+}
+
+test_a_standby_is_missed if {
+	one := object.union(request("postgres", 1, false), unasked)
+	some v in found(object.union(one, {"old_workload": {"replicas": 2}}))
+	v.fix == concat("", [
+		"Keep 2; for one on purpose, fail over from it first if it is the primary, then set replicas to 1, and then ",
+		"pg_drop_replication_slot() on the primary (else its WAL fills the disk)",
+	])
+	found(object.union(one, {"old_workload": {"replicas": 1}})) == set()
 }
 
 test_two_of_three_fail if {
@@ -90,7 +108,7 @@ test_replica_of_a_shard_passes if {
 }
 
 test_cache_passes if {
-	document := {"parameters": {"min_replicas": {"redis": 2}}, "workload": {
+	document := {"parameters": {"judge_single": true, "min_replicas": {"redis": 2}}, "workload": {
 		"name": "db",
 		"replicas": 1,
 		"engine": {"name": "redis", "container": "db", "quorum": false, "evicts": true},

@@ -7,6 +7,7 @@
 # - pg_isready: that connections are accepted; during recovery they are rejected, and it exits with 1.
 # - mysqladmin ping, mongosh ping: that the server listens, which it does after recovery; a wrong password is no fault.
 # - redis-cli ping: that anything answers, -LOADING included; with -e, that the answer is no error.
+# - ruok of ZooKeeper: that the server runs, whether it belongs to the quorum or not.
 # - rabbitmq-diagnostics ping: that the runtime answers. check_running: that the broker has started, for which a member
 #   that restarts waits for its peers.
 # - etcdctl endpoint health, /health of etcd: that a read goes through the quorum. Not with serializable=true.
@@ -255,15 +256,26 @@ accepts_pong_alone(probe) if {
 	not contains(text, "loading")
 }
 
-# Whether liveness runs the same check as readiness, with less than `slack` times its patience. An open port may be
-# asked by both.
+# Whether liveness runs the same check as readiness, with less than `slack` times its patience. An open port and the
+# store's own ping may be asked by both.
 copies_readiness(container, slack) if {
 	same_question(container.liveness, container.readiness)
 	container.liveness.budget_seconds < container.readiness.budget_seconds * slack
 }
 
+# Its own ping fails only while nothing answers: at its start, which probe-startup-budget tells of, or when it hangs.
+pings(probe) if {
+	count(programs_in(probe) & asking) == 1
+	regex.match(pinging, concat(" ", probe.command))
+	not reports_errors(probe)
+	not accepts_pong_alone(probe)
+}
+
+pinging := `pg_isready|(mysqladmin|mariadb-admin)\s.*ping|(redis|valkey|keydb)-cli\s.*ping|mongo(sh)?\s.*\bping\b|\bruok\b`
+
 same_question(a, b) if {
 	not passes_through_pauses(a)
+	not pings(a)
 	a.handler == b.handler
 }
 

@@ -94,11 +94,33 @@ test_scripts_do_not_show_what_they_ask if {
 }
 
 test_copies if {
-	same := {"kind": "exec", "handler": {"exec": {"command": ["pg_isready"]}}, "budget_seconds": 30}
+	asks := ["psql", "-c", "SELECT 1"]
+	same := {"kind": "exec", "command": asks, "handler": {"exec": {"command": asks}}, "budget_seconds": 30}
 	health_checks.copies_readiness({"liveness": same, "readiness": same}, 3)
 	patient := object.union(same, {"budget_seconds": 90})
 	not health_checks.copies_readiness({"liveness": patient, "readiness": same}, 3)
 	not health_checks.copies_readiness({"liveness": same}, 3)
+}
+
+test_pings if {
+	every command in [
+		["pg_isready", "-U", "app"],
+		["sh", "-c", "exec mysqladmin ping -uroot -p$MYSQL_ROOT_PASSWORD"],
+		["redis-cli", "-h", "localhost", "ping"],
+		["mongosh", "--eval", "db.adminCommand('ping')"],
+		["sh", "-c", "echo ruok | timeout 2 nc -w 2 localhost 2181 | grep imok"],
+	] {
+		health_checks.pings(runs(command))
+	}
+	every command in [
+		["sh", "-c", "pg_isready && psql -c 'SELECT 1'"],
+		["sh", "-c", "redis-cli ping | grep PONG"],
+		["redis-cli", "-e", "ping"],
+		["mongosh", "--eval", "rs.status()"],
+		["/ready.sh"],
+	] {
+		not health_checks.pings(runs(command))
+	}
 }
 
 test_patroni_answers_while_postgres_recovers if {

@@ -4,12 +4,17 @@
 #   A data store is not ready whenever it is busy, catching up or waiting for a peer. If liveness runs the same check
 #   with the same patience, every such moment becomes a restart, and the restart makes the store busier. Two probes
 #   run the same check if they run the same command, or use the same path, port or service; a port's name counts as
-#   its number. A tcpSocket or a search for the process checks as little as possible and may be used for both. The
+#   its number. A tcpSocket or a search for the process checks as little as possible and may be used for both, and so
+#   may the store's own ping (pg_isready, mysqladmin ping, redis-cli ping, ping of MongoDB, ruok of ZooKeeper): it fails
+#   only while nothing answers. That it also fails during recovery is told by probe-startup-budget. The
 #   same check is fine where liveness waits longer: slack times as long as readiness. This policy checks containers
 #   that run a data store; a check that depends on other members is left to probe-liveness-no-dependency.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
+# - ref: https://zookeeper.apache.org/doc/current/zookeeperAdmin.html#sc_zkCommands
+#   description: What ruok tells.
+# - ref: https://redis.io/docs/latest/develop/tools/cli/
 # custom:
 #   severity: medium
 #   action: warn

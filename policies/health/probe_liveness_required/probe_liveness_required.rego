@@ -1,12 +1,13 @@
 # METADATA
-# title: Data stores have a liveness probe
+# title: Data stores have a liveness probe that can succeed
 # description: >-
-#   A process that hangs still counts as running: nothing restarts it, and no standby takes over, until someone
-#   notices. A liveness probe that checks the process itself detects the hang within a minute. This policy checks
-#   containers that run a data store. Engines in exclude_engines are exempt: their vendors ship no liveness probe,
-#   because a restart there does more harm than good. A probe that runs mongo, which MongoDB's images from 6.0 on do not
-#   have, never succeeds. Give the probe time with a startupProbe (probe-startup-budget),
-#   and let it check nothing but the process (probe-liveness-no-dependency).
+#   A liveness probe that never succeeds restarts the store over and over: one that runs mongo, which MongoDB's images
+#   from 6.0 on do not have. Without any, a process that hangs still counts as running, until someone notices. But a
+#   database seldom hangs, a probe that is too strict kills one that recovers, and the one that never does, an open port,
+#   notices little more than that the process has gone, which the kubelet sees anyway. So a missing probe is told of
+#   only with judge_missing, as in the profile regulated. Engines in exclude_engines are exempt there, too: their
+#   vendors ship no liveness probe, because a restart there does more harm than good. Give the probe time with a
+#   startupProbe (probe-startup-budget), and let it check nothing but the process (probe-liveness-no-dependency).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/elastic/cloud-on-k8s/issues/2513
@@ -18,6 +19,7 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
+#     judge_missing: {type: boolean, default: false, description: Also tell of containers without a liveness probe.}
 #     exclude_engines:
 #       type: list
 #       of: string
@@ -29,7 +31,7 @@
 #       default: []
 #       description: Containers (globs) that need no liveness probe.
 #   fix: Add a livenessProbe that checks the process itself, and a startupProbe that leaves it time to recover.
-#   why: "a hung process still counts as running, so it may stay down until someone notices"
+#   why: "a probe that cannot succeed restarts a healthy store, and a hung process without one counts as running"
 package stategate.health.probe_liveness_required
 
 import data.stategate.lib.engines
@@ -37,6 +39,7 @@ import data.stategate.lib.globs
 import data.stategate.lib.health_checks
 
 violation contains v if {
+	input.parameters.judge_missing
 	engines_left_alone := input.parameters.exclude_engines
 	containers_left_alone := input.parameters.exclude_containers
 	some container in input.workload.containers

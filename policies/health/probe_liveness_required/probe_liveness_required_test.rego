@@ -9,7 +9,7 @@ container(overrides) := object.union(
 
 request(containers) := {
 	"workload": {"containers": containers},
-	"parameters": {"exclude_engines": ["rabbitmq"], "exclude_containers": []},
+	"parameters": {"judge_missing": true, "exclude_engines": ["rabbitmq"], "exclude_containers": []},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -21,6 +21,10 @@ test_no_probe_fails if {
 	v.msg == "container db has no livenessProbe: when postgres hangs, nothing restarts it"
 	v.path == ["containers", 0]
 	contains(v.fix, "tcpSocket: {port: 5432}")
+}
+
+test_missing_probe_is_told_where_it_is_asked_for if {
+	found(object.union(request([container({})]), {"parameters": {"judge_missing": false}})) == set()
 }
 
 test_without_ports_the_fix_names_a_command_that_is_there if {

@@ -7,8 +7,10 @@
 #   PersistentVolumeClaim, so a claim that relies on it is found only in files and in the templates of StatefulSets,
 #   which are not filled in. The default may be meant, and nothing is lost by it, so this policy only warns, and only
 #   where the disk matters: of claims that hold a data store's data. Claims of other workloads pass, and so does a
-#   claim whose default class is known, which is judged itself; of a claim that nothing in sight mounts, it is not
-#   known. A chart is meant for clusters whose classes it cannot name, so what Helm rendered passes, unless judge_charts
+#   claim whose default class is known, which is judged itself. A file with a claim that nothing in sight mounts does not
+#   tell what it is for (models, a cache, somebody's notebook): it passes unless it is for volumes made by hand (a
+#   selector, a volume's name, a volume that fits it). At admission such a claim is told of, for there is no default
+#   class then, and it stays pending. A chart is meant for clusters whose classes it cannot name, so what Helm rendered passes, unless judge_charts
 #   is set, as in the profile regulated: whether the class is good, other policies judge where it is known. A claim that
 #   is meant for a volume made by hand without a class must say so with storageClassName "", and volumeName or a
 #   selector: then it passes. Without, a default class gives it a new and empty volume. Generic ephemeral volumes are
@@ -75,6 +77,7 @@ judged(claim) if {
 	input.review.operation == "CREATE"
 	not input.related.default_storage_class
 	not of_others
+	not of_unknown_use(claim)
 }
 
 # Everything in sight that mounts it runs no data store, or keeps other things there.
@@ -83,6 +86,20 @@ of_others if {
 	every consumer in input.related.consumers {
 		not consumer.holds_data
 	}
+}
+
+# A file, and nothing in sight that mounts it. At admission, the default class would have been filled in.
+of_unknown_use(claim) if {
+	input.review.uid == ""
+	not holds_data
+	not selected(claim)
+	not claim.volume_name
+	count(meant) == 0
+}
+
+holds_data if {
+	some consumer in input.related.consumers
+	consumer.holds_data
 }
 
 # Volumes without a class that the claim is for.

@@ -107,6 +107,16 @@ test_claim_object_is_judged_by_what_mounts_it if {
 	found(mounted_by([{"holds_data": false}])) == set()
 }
 
+test_file_must_tell_what_the_claim_is_for if {
+	file := {"review": {"uid": "", "object": {"spec": {}}}}
+	found(object.union(mounted_by([]), file)) == set()
+	count(found(object.union(mounted_by([{"holds_data": true}]), file))) == 1
+	selecting := {"review": {"uid": "", "object": {"spec": {"selector": {"matchLabels": {"app": "pg"}}}}}}
+	count(found(object.union(mounted_by([]), selecting))) == 1
+	named := request("CREATE", [claim({"origin": "object", "volume_name": "pv-1"})])
+	count(found(object.union(named, file))) == 1
+}
+
 test_known_default_is_judged_itself if {
 	document := request("CREATE", [claim({"origin": "object"})])
 	found(object.union(document, {"related": {"default_storage_class": "standard"}})) == set()

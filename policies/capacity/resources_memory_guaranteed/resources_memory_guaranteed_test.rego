@@ -10,10 +10,11 @@ container(requests, limits) := {
 	"engine": "postgres",
 	"requests": requests,
 	"limits": limits,
+	"mounts": [{"source": "volumeClaimTemplate", "read_only": false}],
 	"path": ["spec", "template", "spec", "containers", 0],
 }
 
-request(one, require_cpu) := {"workload": {"containers": [one]}, "parameters": {"require_cpu": require_cpu}}
+request(one, require_cpu) := {"workload": {"containers": [one]}, "parameters": {"require_cpu": require_cpu, "exempt_engines": ["loki"]}}
 
 found(document) := violations if violations := policy.violation with input as document
 
@@ -44,4 +45,19 @@ test_containers_without_engine_pass if {
 	one := container({"memory": gi}, {"memory": 2 * gi})
 	found(request(object.union(one, {"engine": ""}), false)) == set()
 	found(request(object.union(one, {"role": "init"}), false)) == set()
+}
+
+test_what_keeps_nothing_or_little_passes if {
+	one := container({"memory": gi}, {"memory": 2 * gi})
+	every change in [
+		{"mounts": [{"source": "emptyDir", "read_only": false}]},
+		{"mounts": []},
+		{"engine": "loki"},
+		{"image": {"repository": "clickhouse/clickhouse-keeper"}},
+	] {
+		found(request(object.union(one, change), false)) == set()
+	}
+	every setting in ["evicts", "volatile"] {
+		found(object.union(request(one, false), {"workload": {"engine": {setting: true}}})) == set()
+	}
 }

@@ -141,10 +141,12 @@ serves_files(container) if last_part(container.image.repository) in {"apache", "
 last_part(repository) := parts[count(parts) - 1] if parts := split(repository, "/")
 
 # Web servers, proxies, shells and bare distributions: what they serve or pass on comes from elsewhere. Servers of
-# models download them, and images that try out a cluster have nothing to lose.
+# models and torrent clients download what they hold, builders have a cache, and images that try out a cluster have
+# nothing to lose.
 servers := [
 	"nginx", "nginx-*", "httpd", "apache", "caddy", "traefik", "haproxy", "envoy", "varnish", "squid", "busybox",
 	"alpine", "debian", "ubuntu", "curl", "text-embeddings-inference", "text-generation-inference", "vllm-openai",
 	"tritonserver", "*-machine-learning", "pause", "agnhost", "test-webserver", "iis", "almalinux", "amazonlinux",
-	"centos", "fedora", "opensuse*", "rockylinux", "ubi", "ubi-*",
+	"centos", "fedora", "opensuse*", "rockylinux", "ubi", "ubi-*", "buildkit", "*torrent*", "deluge", "transmission",
+	"flood", "qflood",
 ]

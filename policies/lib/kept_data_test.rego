@@ -38,6 +38,12 @@ test_downloads_of_a_model_server_are_not if {
 	not kept_data.kept with input as request("huggingface/text-embeddings-inference", "/data", "data")
 }
 
+test_what_is_fetched_or_built_again_is_not if {
+	every repository in ["linuxserver/qbittorrent", "crazymax/rtorrent-rutorrent", "moby/buildkit"] {
+		not kept_data.kept with input as request(repository, "/data", "data")
+	}
+}
+
 test_data_of_a_store_is_kept if {
 	document := object.union(request("library/postgres", "/cache", "data"), {"workload": {"engine": {"name": "postgres"}}})
 	kept_data.kept with input as document

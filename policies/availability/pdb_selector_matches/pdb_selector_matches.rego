@@ -7,7 +7,8 @@
 #   before its workload, so at admission this is only audited. Pods that an operator creates from a custom resource,
 #   or Flux or Argo CD from a HelmRelease or an Application, do not appear in manifests: if the run has such an object
 #   for the namespace (of any kind but inert_kinds), it is not known whether a budget selects nothing. Nor is it if a
-#   document cannot be read that may be the workload, or if the run has no workload at all for the namespace. A budget
+#   document cannot be read that may be the workload, or if the run has no workload at all for the namespace, or of a
+#   chart's budget for one component, whose workload the values may leave out. A budget
 #   that selects by one of operator_labels passes, too, and so does one that selects by the role of a member, which the
 #   member receives at run time.
 # related_resources:
@@ -74,6 +75,7 @@ violation contains v if {
 	not made_unseen
 	not may_be_there
 	not asks_for_nothing(budget)
+	not of_a_component(budget)
 	v := {
 		"msg": sprintf(
 			"PodDisruptionBudget %s selects no workload that is known in namespace %s: unless there is another, it protects nothing",
@@ -120,6 +122,16 @@ violation contains v if {
 asks_for_nothing(budget) if budget.min_available in {0, "0", "0%"}
 
 asks_for_nothing(budget) if budget.max_unavailable == "100%"
+
+# As Sentry's chart does it: the budget of Kafka's brokers stays where its controllers are the brokers.
+of_a_component(budget) if {
+	rendered
+	budget.selector.matchLabels["app.kubernetes.io/component"]
+}
+
+rendered if input.workload.labels["helm.sh/chart"]
+
+rendered if input.workload.labels["app.kubernetes.io/managed-by"] == "Helm"
 
 may_be_there if input.related.counterpart_unseen
 

@@ -29,6 +29,16 @@ test_one_for_one_passes if {
 	found(on_workload([])) == set()
 }
 
+test_budget_of_a_chart_s_component_passes if {
+	selector := {"matchLabels": {"app.kubernetes.io/component": "broker"}}
+	by_hand := on_budget(selector, [])
+	count(found(by_hand)) == 1
+	found(object.union(by_hand, {"workload": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}})) == set()
+	found(object.union(by_hand, {"workload": {"labels": {"helm.sh/chart": "kafka-1.0.0"}}})) == set()
+	other := on_budget({"matchLabels": {"app": "pg"}}, [])
+	count(found(object.union(other, {"workload": {"labels": {"app.kubernetes.io/managed-by": "Helm"}}}))) == 1
+}
+
 test_budget_without_pods_fails if {
 	some v in found(on_budget({"matchLabels": {"app": "postgres"}}, []))
 	startswith(v.msg, "PodDisruptionBudget pg selects no workload that is known in namespace shop")

@@ -3,8 +3,9 @@
 # description: >-
 #   A workload whose pods may run on only one node is down for as long as that node is, whatever replicas, copies or
 #   budgets it has; and the node cannot be replaced without an outage. This policy checks nodeName, nodeSelector and
-#   required node affinity of the pod template: they must admit at least as many named nodes as there are replicas,
-#   and never only one. Preferred node affinity pins nothing. Local volumes need no pin in the pod: the
+#   required node affinity of data stores, StatefulSets and what runs several replicas: they must admit at least
+#   as many named nodes as there are replicas, and never only one. A single pod of an application may be on its node for
+#   the sake of a device or a network, and starts again on another once its manifest says so. Preferred node affinity pins nothing. Local volumes need no pin in the pod: the
 #   PersistentVolume's own node affinity brings the pod to its data.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
@@ -28,6 +29,7 @@ import data.stategate.lib.globs
 violation contains v if {
 	nodes := input.workload.scheduling.hostnames
 	count(nodes) > 0
+	needs_to_move
 	too_few(nodes)
 	not allowed(nodes)
 	v := {
@@ -36,6 +38,12 @@ violation contains v if {
 		"fix": sprintf("%s %s; choose nodes by a label that several of them carry", [order, culprit]),
 	}
 }
+
+needs_to_move if input.workload.engine
+
+needs_to_move if input.workload.kind == "StatefulSet"
+
+needs_to_move if input.workload.replicas > 1
 
 order := "Its hostPath data is on that node only: move the data to a claim first, then remove" if {
 	some volume in input.workload.volumes

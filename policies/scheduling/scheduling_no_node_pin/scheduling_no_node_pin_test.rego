@@ -78,3 +78,10 @@ test_data_on_the_node_is_moved_first if {
 	some w in found(request(1, by_affinity(["n1"])))
 	startswith(w.fix, "Remove ")
 }
+
+test_single_application_may_be_on_its_node if {
+	bridge := object.union(request(1, by_selector("p0")), {"workload": {"kind": "Deployment"}})
+	found(bridge) == set()
+	count(found(object.union(bridge, {"workload": {"engine": {"name": "postgres"}}}))) == 1
+	count(found(object.union(bridge, {"workload": {"replicas": 2}}))) == 1
+}

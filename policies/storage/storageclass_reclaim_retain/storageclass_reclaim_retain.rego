@@ -6,7 +6,8 @@
 #   This policy checks classes, and the classes that claims request as far as stategate knows them; one that is checked
 #   in the same run is reported once, at the class. Retained disks cost money until they are removed, so claims in tiers
 #   such as dev (exempt_tiers) and classes for scratch data (scratch_classes) pass. Volumes made by hand have their own
-#   policy, so classes that provision nothing pass, and so do those that make buckets and those of plugins
+#   policy, so classes that provision nothing pass, and so do those of the driver that CSI is tested with
+#   (hostpath.csi.k8s.io), those that make buckets and those of plugins
 #   that are gone, which volume-no-intree-plugins tells of. Provisioners of directories on NFS may keep the directory
 #   themselves (onDelete retain or archive, archiveOnDelete), and then pass.
 # related_resources:
@@ -71,6 +72,7 @@ violation contains v if {
 erases(class) if {
 	class.reclaim_policy != "Retain"
 	not no_provisioner.provisions_nothing(class)
+	class.provisioner != "hostpath.csi.k8s.io"
 	not keeps_directories(class)
 	scratch := input.parameters.scratch_classes
 	name := class.name

@@ -111,3 +111,8 @@ test_directories_that_their_provisioner_keeps_pass if {
 	count(found(directories("nfs.csi.k8s.io", {"onDelete": "delete"}))) == 1
 	count(found(directories("nfs.csi.k8s.io", {}))) == 1
 }
+
+test_driver_for_tests_passes if {
+	tried := {"workload": {"storage_class": {"provisioner": "hostpath.csi.k8s.io"}}}
+	found(object.union(class("CREATE", "csi-hostpath", "Delete"), tried)) == set()
+}

@@ -9,7 +9,7 @@
 #   (local_provisioners). A class without a provisioner counts if it waits for its first consumer, as classes for
 #   local volumes do. It also checks the volume itself, if known, since a local or hostPath volume made by hand needs
 #   no class. Claims for scratch space (scratch_claims) pass, and those that are mounted for
-#   logs, caches and the like only. volume-no-hostpath-data covers node directories that
+#   logs, caches and the like only, or by programs that fetch again what they hold, such as torrent clients. volume-no-hostpath-data covers node directories that
 #   are used without a claim.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
@@ -83,8 +83,14 @@ local_claims contains name if {
 of_no_value(name) if {
 	not input.workload.engine
 	every mount in claims.mounts_of(name) {
-		kept_data.of_no_value(mount)
+		passing(mount)
 	}
+}
+
+passing(mount) if {
+	some container in input.workload.containers
+	mount in container.mounts
+	kept_data.passing(container, mount)
 }
 
 on_the_node(name) if is_local(input.related.claim_classes[name])

@@ -112,3 +112,11 @@ test_logs_alone_pass if {
 	count(found(writing("/srv", {}))) == 1
 	count(found(writing("/var/lib/kafka/logs", {"engine": {"name": "kafka"}}))) == 1
 }
+
+test_downloads_pass if {
+	files := writing("/data", {})
+	some container in files.workload.containers
+	count(found(files)) == 1
+	client := object.union(container, {"image": {"repository": "linuxserver/deluge"}})
+	found(object.union(files, {"workload": {"containers": [client]}})) == set()
+}

@@ -72,6 +72,17 @@ foreign(dir) if {
 	not name in with_a_mounted_dir
 }
 
+# In the official image, that is a link to /var/lib/cassandra, over which the runtime lays the image's VOLUME: which of
+# them holds the data depends on the runtime.
+foreign(dir) if {
+	startswith(dir.dir, "/var/lib/cassandra/")
+	some container in input.workload.containers
+	container.name == dir.container
+	some mount in container.mounts
+	mount.mount_path == "/opt/cassandra/data"
+	persisted({"mount": mount})
+}
+
 # By name, and once for all directories: a script may name thousands.
 keeping_a_guess := {dir.container | some dir in input.workload.engine.data_dirs; guessed(dir); persisted(dir)}
 
@@ -119,6 +130,19 @@ called_a_cache(workload, names) if {
 		not told_to_log(container)
 	}
 }
+
+# One of these engines, of which many are caches or keep what nobody misses, in a container (by its name) that has never
+# had a lasting volume and is not told to keep a log.
+often_a_cache(name, engines) if {
+	some container in input.workload.containers
+	container.name == name
+	container.engine in engines
+	not told_to_log(container)
+	not name in with_a_lasting_volume
+	not kept_until_now(name)
+}
+
+kept_until_now(name) if count(left_in[name]) > 0
 
 # By its command line, a variable that goes to it, or a file.
 told_to_log(container) if {

@@ -10,13 +10,21 @@
 #   ConfigMap that is not known or another configuration file is not seen, and not flagged. An image that has a data
 #   store's name but is neither its publisher's nor a known packager's may keep its data elsewhere: where it has a
 #   volume, but none at the publisher's directory, or none at one that the publisher's image also writes to, this policy
-#   says so.
+#   says so. /opt/cassandra/data is a link to the data in the official image of Cassandra: what a volume there holds
+#   depends on the runtime. In the profile baseline, it also tells of Redis and Prometheus without any volume
+#   (often_caches), where the others refuse them.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
 # custom:
 #   severity: high
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
+#   parameters:
+#     often_caches:
+#       type: list
+#       of: string
+#       default: []
+#       description: Data stores without any volume of which this policy tells instead of volume-data-dir-persisted.
 #   fix: >-
 #     Look where it writes. If no volume holds that, save the data first, then mount one there. If one does, name the
 #     directory in the arguments or in stategate.io/data-paths.
@@ -65,6 +73,23 @@ violation contains v if {
 			"Look where it writes (df DIR in the container). Only if that is the volume, name it in stategate.io/data-paths; %s",
 			["if not, save the data before you mount the volume there: any restart loses it"],
 		),
+	}
+}
+
+# What many run as a cache has no volume at all.
+violation contains v if {
+	some container in input.workload.containers
+	name := container.name
+	data_dirs.often_a_cache(name, input.parameters.often_caches)
+	not data_dirs.called_a_cache(input.workload, ["cache", "cache-*", "*-cache", "*-cache-*"])
+	dirs := {dir.dir | some dir in data_dirs.unpersisted; dir.container == name; not dir.mount; not data_dirs.uncertain(dir)}
+	count(dirs) > 0
+	v := {
+		"msg": sprintf("container %s has no volume for %s: unless it is a cache, a restart loses its data", [name, concat(" or ", dirs)]),
+		"path": container.path,
+		"fix": sprintf("If it is a cache, annotate stategate.io/data-durability: cache. If not, %s; then mount %s there, and %s", [
+			sprintf("save its data first (%s)", [dumps.save_of(name)]), data_dirs.remedy, dumps.back_of(name),
+		]),
 	}
 }
 

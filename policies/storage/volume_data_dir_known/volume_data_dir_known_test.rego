@@ -95,3 +95,31 @@ test_what_is_beside_the_data_is_asked_for_by_itself if {
 	some neither in found(of_image("platform/zookeeper", [dir("/data", "default"), dir("/datalog", "also")]))
 	contains(neither.msg, "mostly keep their data in /data or /datalog")
 }
+
+test_redis_without_a_volume_is_told_of_where_it_is_not_refused if {
+	redis := {
+		"workload": {
+			"kind": "Deployment",
+			"name": "redis",
+			"engine": {"name": "redis", "container": "db", "data_dirs": [dir("/data", "default")]},
+			"containers": [{
+				"name": "db",
+				"role": "main",
+				"engine": "redis",
+				"image": {"registry": "docker.io", "repository": "library/redis", "tag": "7.2.5"},
+				"command": [],
+				"args": [],
+				"env": [],
+				"env_from": false,
+				"mounts": [],
+				"path": container,
+			}],
+		},
+		"parameters": {"often_caches": ["redis"]},
+	}
+	some v in found(redis)
+	v.msg == "container db has no volume for /data: unless it is a cache, a restart loses its data"
+	startswith(v.fix, "If it is a cache, annotate stategate.io/data-durability: cache. If not, save its data first (redis-cli")
+	found(object.union(redis, {"parameters": {"often_caches": []}})) == set()
+	found(object.union(redis, {"workload": {"name": "web-cache"}})) == set()
+}

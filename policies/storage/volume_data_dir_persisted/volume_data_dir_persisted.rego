@@ -15,7 +15,9 @@
 #   empty volume over that path, which is deleted with the container (CRI-O does so only if configured to).
 #   volume-no-emptydir-data covers an emptyDir at the directory, volume-no-ephemeral-claim-data a generic ephemeral
 #   volume, volume-no-hostpath-data a hostPath. A Redis whose name says that it is a cache passes if it has no lasting
-#   volume and is not told to keep a log (cache_names; the profile regulated does not go by names). Two cases are not
+#   volume and is not told to keep a log (cache_names; the profile regulated does not go by names). The profile baseline, which refuses only what is certain,
+#   leaves Redis and Prometheus without any volume to volume-data-dir-known, since many of them are caches or keep what
+#   nobody misses (often_caches). Two cases are not
 #   detected: an inline csi volume, which ends with its pod, and a VOLUME that hides your mount in an image that the
 #   table of images does not list.
 # related_resources:
@@ -34,6 +36,11 @@
 #       of: string
 #       default: [cache, "cache-*", "*-cache", "*-cache-*"]
 #       description: A Redis of such a name (globs) without a lasting volume is a cache.
+#     often_caches:
+#       type: list
+#       of: string
+#       default: []
+#       description: Data stores without any volume that volume-data-dir-known tells of instead.
 #   fix: >-
 #     If it runs, save its data first. Mount a persistent volume that holds the data directory; your own image that
 #     writes elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
@@ -48,7 +55,9 @@ import data.stategate.lib.publishers
 violation contains v if {
 	not a_cache
 	some container in input.workload.containers
-	dirs := homeless(container.name)
+	name := container.name
+	not told_as_a_cache(name)
+	dirs := homeless(name)
 	count(dirs) > 0
 	where := concat(" and ", places(dirs))
 	v := {
@@ -60,6 +69,8 @@ violation contains v if {
 }
 
 a_cache if data_dirs.called_a_cache(input.workload, input.parameters.cache_names)
+
+told_as_a_cache(name) if data_dirs.often_a_cache(name, input.parameters.often_caches)
 
 message(container, dirs, where) := text if {
 	of_another_make(container, dirs)

@@ -326,3 +326,39 @@ test_redis_that_is_called_a_cache_passes if {
 	found(cache) == set()
 	count(found(object.union(cache, {"parameters": {"cache_names": []}}))) == 1
 }
+
+test_redis_without_a_volume_is_told_of_elsewhere if {
+	redis := {"workload": {
+		"kind": "Deployment",
+		"name": "redis",
+		"engine": {"name": "redis", "container": "db", "data_dirs": [nowhere("/data", "default")]},
+		"containers": [{
+			"name": "db",
+			"role": "main",
+			"engine": "redis",
+			"image": {"registry": "docker.io", "repository": "library/redis", "tag": "7.2.5"},
+			"command": [],
+			"args": [],
+			"env": [],
+			"env_from": false,
+			"mounts": [],
+			"path": container,
+		}],
+	}}
+	spared := {"parameters": {"often_caches": ["redis"]}}
+	count(found(redis)) == 1
+	found(object.union(redis, spared)) == set()
+	logged := [object.union(one, {"args": ["--appendonly", "yes"]}) | some one in redis.workload.containers]
+	count(found(object.union(object.union(redis, spared), {"workload": {"containers": logged}}))) == 1
+	kept := {"old_workload": object.union(redis.workload, {"engine": {"data_dirs": [on("/data", "default", "persistentVolumeClaim")]}})}
+	count(found(object.union(object.union(redis, spared), kept))) == 1
+}
+
+test_link_of_cassandra_s_image_is_not_certain if {
+	mounts := [{"mount_path": "/opt/cassandra/data", "source": "volumeClaimTemplate"}]
+	ring := {"workload": {
+		"engine": {"name": "cassandra", "data_dirs": [nowhere("/var/lib/cassandra/data", "default")]},
+		"containers": [{"name": "db", "engine": "cassandra", "mounts": mounts, "path": container}],
+	}}
+	found(object.union(request("StatefulSet", []), ring)) == set()
+}

@@ -1,8 +1,10 @@
 # METADATA
 # title: A quota limits the namespace's storage
 # description: >-
-#   Without a quota, one namespace can fill the storage backend: after a loop that creates claims, or a size with one
-#   zero too many, no database in any namespace can grow. This policy checks claims, and StatefulSets with claim
+#   Without a quota, a loop that creates claims, or a size with one zero too many, takes as much storage as there is: on
+#   a shared backend no database in any namespace can grow then, and disks of a cloud cost money until the account's own
+#   limit. How much a namespace may use is decided by those who share the cluster out, not by each claim's author, so
+#   only the profile regulated asks for it. This policy checks claims, and StatefulSets with claim
 #   templates, where the namespace and its quotas are known: a manifest that names no namespace passes,
 #   and so does a file for the namespace default, which charts are rendered for. Any
 #   ResourceQuota that limits storage counts: by requests.storage, by persistentvolumeclaims, or by storage class.
@@ -14,7 +16,7 @@
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps]}
 #   inventory: {ResourceQuota: optional}
 #   fix: Add a ResourceQuota with requests.storage to the namespace.
-#   why: "after one runaway loop or one zero too many, no database in any namespace can grow"
+#   why: "one runaway loop or one zero too many can take all the storage, or its price"
 package stategate.capacity.namespace_storage_quota
 
 import data.stategate.lib.quotas
@@ -33,7 +35,7 @@ violation contains v if {
 	count(limits) == 0
 	v := {
 		"msg": sprintf(
-			"no ResourceQuota of namespace %s limits storage: its claims may fill the backend for everybody",
+			"no ResourceQuota of namespace %s limits storage: its claims may take all that there is",
 			[input.workload.namespace],
 		),
 		"path": [],

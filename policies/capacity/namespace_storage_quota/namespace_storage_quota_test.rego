@@ -20,7 +20,7 @@ test_quota_for_storage_passes if {
 
 test_no_quota_fails if {
 	some v in found(request("template", []))
-	v.msg == "no ResourceQuota of namespace shop limits storage: its claims may fill the backend for everybody"
+	v.msg == "no ResourceQuota of namespace shop limits storage: its claims may take all that there is"
 	contains(v.fix, "--namespace=shop")
 	count(found(request("object", []))) == 1
 }

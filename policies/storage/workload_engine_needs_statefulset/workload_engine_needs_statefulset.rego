@@ -117,8 +117,7 @@ one_after_the_other if {
 	single
 	object.get(input.workload, ["update", "type"], "") != "RollingUpdate"
 	not keeps_it_by_host
-	some dir in input.workload.engine.data_dirs
-	data_dirs.persisted(dir)
+	lasting
 }
 
 # One cause, one finding: workload-rwo-rollout-deadlock tells what such a claim does to several pods.

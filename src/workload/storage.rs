@@ -22,13 +22,16 @@ pub fn claim(node: &JsonNode<'_>, origin: &'static str, name: String) -> Claim {
     let size = spec.child("resources").child("requests").child("storage");
     let volume_name = spec.child("volumeName").string().filter(|name| !name.is_empty());
     let by_hand = volume_name.is_some() || spec.child("selector").exists();
-    // Only an explicit "" opts out of the default class (API reference, PersistentVolumeClaimSpec).
-    let opted_out = class.raw().and_then(|value| value.as_str()) == Some("");
+    // Only an explicit "" opts out of the default class (API reference, PersistentVolumeClaimSpec). The annotation
+    // comes before the field (GetPersistentVolumeClaimClass in k8s.io/component-helpers).
+    let own = class.string();
+    let written = legacy.clone().or(own);
+    let opted_out = written.as_deref() == Some("");
     Claim {
         name,
         origin,
         class_named: class.exists() || legacy.is_some(),
-        storage_class: class.string().filter(|name| !name.is_empty()).or(legacy).unwrap_or_default(),
+        storage_class: written.unwrap_or_default(),
         volume_attributes_class: text(&spec, "volumeAttributesClassName"),
         data_source: data_source(&spec),
         labels: metadata.child("labels").string_map(),
@@ -166,12 +169,13 @@ pub fn persistent_volume(node: &JsonNode<'_>) -> PersistentVolume {
         .map(|(key, _)| key.clone())
         .unwrap_or_default();
     let body = spec.child(source.clone());
+    let legacy = node.child("metadata").child("annotations").string_map().remove(LEGACY_CLASS);
     PersistentVolume {
         reclaim_policy: spec
             .child("persistentVolumeReclaimPolicy")
             .string()
             .unwrap_or_else(|| "Retain".to_owned()),
-        storage_class: spec.child("storageClassName").string().unwrap_or_default(),
+        storage_class: legacy.or_else(|| spec.child("storageClassName").string()).unwrap_or_default(),
         capacity: spec.child("capacity").child("storage").bytes(),
         phase: node.child("status").child("phase").string(),
         claim: claim.exists().then(|| format!("{}/{}", name("namespace"), name("name"))),

@@ -36,14 +36,13 @@ violation contains v if {
 	# It is emptied for whoever comes next.
 	volume.reclaim_policy != "Recycle"
 	not provisioned
-	# A class of its own: only a claim that is meant for this volume names it. The annotation comes before the field.
-	class := object.get(input.workload.annotations, "volume.beta.kubernetes.io/storage-class", volume.storage_class)
-	class != input.workload.name
+	# A class of its own: only a claim that is meant for this volume names it.
+	volume.storage_class != input.workload.name
 	object.get(volume, "phase", "Available") in {"Available", "Pending"}
 	v := {
 		"msg": sprintf(
 			"PersistentVolume %s has no claimRef: any claim %s, in any namespace, can take it and its data",
-			[input.workload.name, of_class(class)],
+			[input.workload.name, of_class(volume.storage_class)],
 		),
 		"path": ["spec"],
 		"key": "claimRef",

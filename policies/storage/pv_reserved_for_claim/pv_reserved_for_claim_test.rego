@@ -33,12 +33,6 @@ test_reserved_pooled_and_provisioned_volumes_pass if {
 
 test_a_class_of_its_own_passes if found(request("CREATE", {"storage_class": "disk"}, {})) == set()
 
-test_class_of_the_annotation_counts if {
-	some v in found(request("CREATE", {"storage_class": ""}, {"volume.beta.kubernetes.io/storage-class": "nfs"}))
-	contains(v.msg, "any claim of class nfs, in any")
-	found(request("CREATE", {"storage_class": ""}, {"volume.beta.kubernetes.io/storage-class": "disk"})) == set()
-}
-
 test_directory_on_each_node_passes if {
 	daemons := [{"kind": "DaemonSet", "name": "a"}]
 	found(directory({}, {"pvcs": [{"name": "data", "mounted_by": daemons}]})) == set()

@@ -23,7 +23,11 @@ const FEW_STEPS: u32 = 8;
 const LARGEST: usize = 64 << 10;
 
 /// The kept calls of each function, by its position among the rules.
-pub struct KnownCalls(Paged<Calls>);
+pub struct KnownCalls {
+    calls: Paged<Calls>,
+    /// The functions with kept calls that read some of the input.
+    reading: RefCell<Vec<usize>>,
+}
 
 #[derive(Default)]
 struct Calls {
@@ -34,17 +38,17 @@ struct Calls {
 impl KnownCalls {
     /// Of so many rules.
     pub fn new(rules: usize) -> Self {
-        Self(Paged::new(rules))
+        Self { calls: Paged::new(rules), reading: RefCell::default() }
     }
 
     /// Whether a call takes so few steps that none is kept.
     fn is_cheap(&self, function: usize) -> bool {
-        self.0.get(function).is_some_and(|calls| calls.cheap.get())
+        self.calls.get(function).is_some_and(|calls| calls.cheap.get())
     }
 
     /// What a call with these very arguments gave.
     fn get(&self, function: usize, arguments: &[Got<'_>]) -> Option<Arc<Known>> {
-        let kept = self.0.get(function)?.kept.borrow();
+        let kept = self.calls.get(function)?.kept.borrow();
         let is_it = |known: &[Value]| {
             known.len() == arguments.len()
                 && known.iter().zip(arguments).all(|(known, argument)| is(known, argument.value()))
@@ -52,9 +56,16 @@ impl KnownCalls {
         kept.iter().find(|(known, _)| is_it(known)).map(|(_, known)| Arc::clone(known))
     }
 
-    /// Keeps what a call gave, if that may save something.
-    fn keep(&self, function: usize, arguments: &[Got<'_>], known: impl FnOnce() -> Known, steps: u32) {
-        let Some(calls) = self.0.get(function) else { return };
+    /// Keeps what a call gave, if that may save something; `reads` is whether its function reads the input.
+    fn keep(
+        &self,
+        function: usize,
+        reads: bool,
+        arguments: &[Got<'_>],
+        known: impl FnOnce() -> Known,
+        steps: u32,
+    ) {
+        let Some(calls) = self.calls.get(function) else { return };
         if steps < FEW_STEPS {
             calls.cheap.set(true);
         }
@@ -64,17 +75,23 @@ impl KnownCalls {
         }
         let known = known();
         if known.bytes <= LARGEST {
+            if reads && kept.is_empty() {
+                self.reading.borrow_mut().push(function);
+            }
             kept.push((arguments.iter().map(|argument| argument.value().clone()).collect(), Arc::new(known)));
         }
     }
 
     /// Forgets the calls of functions that are not to stay.
     pub fn retain(&mut self, stays: impl Fn(usize) -> bool) {
-        for (function, calls) in self.0.iter_mut() {
-            if !calls.kept.get_mut().is_empty() && !stays(function) {
+        let calls = &mut self.calls;
+        self.reading.get_mut().retain(|&function| {
+            let stays = stays(function);
+            if !stays && let Some(calls) = calls.get_mut(function) {
                 calls.kept.get_mut().clear();
             }
-        }
+            stays
+        });
     }
 }
 
@@ -109,7 +126,7 @@ impl Evaluation<'_> {
             bytes: bytes.saturating_sub(more_bytes),
             uses: own_uses,
         };
-        self.calls.keep(function, arguments, known, steps);
+        self.calls.keep(function, rule.reads != 0, arguments, known, steps);
         Ok(value)
     }
 }

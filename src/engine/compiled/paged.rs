@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 
 /// The values of this many rules are made together.
-const PAGE: usize = 32;
+const PAGE: usize = 16;
 
 /// A value for each position. Those that nobody asked for do not exist.
 pub struct Paged<T> {
@@ -29,13 +29,5 @@ impl<T: Default> Paged<T> {
     /// The value of a position that somebody asked for.
     pub fn get_mut(&mut self, position: usize) -> Option<&mut T> {
         self.pages.get_mut(position / PAGE)?.get_mut()?.get_mut(position % PAGE)
-    }
-
-    /// The values around those that somebody asked for, with their positions.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (usize, &mut T)> {
-        self.pages.iter_mut().enumerate().flat_map(|(page, values)| {
-            let values = values.get_mut().into_iter().flat_map(|values| values.iter_mut());
-            values.enumerate().map(move |(position, value)| (page * PAGE + position, value))
-        })
     }
 }

@@ -9,6 +9,7 @@ import data.stategate.lib.settings
 kept if input.workload.engine
 
 kept if {
+	not input.workload.engine
 	some container in input.workload.containers
 	keeps(container)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 
-use super::boundary::Boundary;
+use super::boundary::{Boundary, is_link};
 use super::{diagnostic, ignore_files, unreadable};
 use crate::diagnostic::Diagnostic;
 
@@ -154,6 +154,11 @@ fn pass(
             }
             // A link to a parent directory: everything below it is already in the tree.
             Err(error) if is_loop(&error) => {}
+            Err(error) if let Some(link) = link_to_nothing(&error) => {
+                if (filter.is_read)(link) {
+                    errors.extend(boundary.entry(link).err());
+                }
+            }
             Err(error) => errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
         }
     }
@@ -205,6 +210,17 @@ fn is_loop(error: &ignore::Error) -> bool {
         ignore::Error::Loop { .. } => true,
         ignore::Error::WithPath { err, .. } | ignore::Error::WithDepth { err, .. } => is_loop(err),
         _ => false,
+    }
+}
+
+/// The link to nothing that could not be followed.
+fn link_to_nothing(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithDepth { err, .. } => link_to_nothing(err),
+        ignore::Error::WithPath { path, .. } => {
+            Some(path.as_path()).filter(|path| is_link(path) && !path.exists())
+        }
+        _ => None,
     }
 }
 

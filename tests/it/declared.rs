@@ -43,7 +43,14 @@ const DECLARING: &[(&str, &[&str], &[&str])] = &[
     (
         "replication",
         &["application", "sync:3"],
-        &["volume-local-replication-declared", "storageclass-replication-factor", "replicas-clustered"],
+        // It says that the replicas are one store, which these deny for what is in sight.
+        &[
+            "volume-local-replication-declared",
+            "storageclass-replication-factor",
+            "replicas-clustered",
+            "replicas-minimum",
+            "scale-down-guard",
+        ],
     ),
     ("tls", &["native", "mesh"], &["encryption-in-transit-workload"]),
     (

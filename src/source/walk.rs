@@ -154,12 +154,11 @@ fn pass(
             }
             // A link to a parent directory: everything below it is already in the tree.
             Err(error) if is_loop(&error) => {}
-            Err(error) if let Some(link) = link_to_nothing(&error) => {
-                if (filter.is_read)(link) {
-                    errors.extend(boundary.entry(link).err());
-                }
-            }
-            Err(error) => errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
+            Err(error) => match link_to_nothing(&error) {
+                Some(link) if (filter.is_read)(link) => errors.extend(boundary.entry(link).err()),
+                Some(_) => {}
+                None => errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
+            },
         }
     }
     let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);

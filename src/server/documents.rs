@@ -14,8 +14,9 @@ use crate::policyset::{DocumentKind, PolicySet, StoredDocument};
 use crate::source::cluster_policies::ClusterPolicies;
 use crate::source::policies::PolicySource;
 
-/// How long a Policy may be on its way that a binding or exception names: `kubectl apply` sends both at once.
-const ON_ITS_WAY: Duration = Duration::from_secs(2);
+/// How long a Policy may be on its way that a binding or exception names: `kubectl apply` sends both at once, and a busy
+/// machine takes a while to try the policy.
+const ON_ITS_WAY: Duration = Duration::from_secs(4);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long before the deadline the answer is given.
 const MARGIN: Duration = Duration::from_secs(2);

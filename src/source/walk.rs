@@ -155,7 +155,10 @@ fn pass(
             // A link to a parent directory: everything below it is already in the tree.
             Err(error) if is_loop(&error) => {}
             Err(error) => match link_to_nothing(&error) {
-                Some(link) if (filter.is_read)(link) => errors.extend(boundary.entry(link).err()),
+                // What has no ending may be a directory of manifests.
+                Some(link) if (filter.is_read)(link) || link.extension().is_none() => {
+                    errors.extend(boundary.entry(link).err());
+                }
                 Some(_) => {}
                 None => errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
             },

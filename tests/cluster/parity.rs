@@ -86,7 +86,6 @@ const MEANT: &[Meant] = &[
             "pv-reclaim-retain",
             "pvc-retention-flip",
             "redis-appendonly-switch",
-            "replicas-minimum",
             "scale-down-guard",
             "scale-to-zero-guard",
             "settings-fixed-at-first-start",

@@ -121,12 +121,15 @@ fn a_part_that_cannot_be_rendered_hides_nothing_but_itself() {
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, text).unwrap();
     };
-    let volume = |name: &str, more: &str| {
-        format!("apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec: {{{more}}}\n")
+    let volume = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec: {{persistentVolumeReclaimPolicy: Recycle, \
+             capacity: {{storage: 1Gi}}, accessModes: [ReadWriteOnce], nfs: {{server: n, path: /d}}}}\n"
+        )
     };
-    let recycled = volume("recycled", "persistentVolumeReclaimPolicy: Recycle");
+    let recycled = volume("recycled");
     write("kustomization.yaml", "resources: [apps, far, near.yaml]\n");
-    write("near.yaml", &volume("near", "persistentVolumeReclaimPolicy: Recycle"));
+    write("near.yaml", &volume("near"));
     write("apps/kustomization.yaml", "namePrefix: my-\nresources: [volume.yaml]\n");
     write("apps/volume.yaml", &recycled);
     write(

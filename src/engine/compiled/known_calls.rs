@@ -32,8 +32,11 @@ pub struct KnownCalls {
 #[derive(Default)]
 struct Calls {
     cheap: Cell<bool>,
-    kept: RefCell<Vec<(SmallVec<[Value; FEW]>, Arc<Known>)>>,
+    kept: RefCell<Vec<Kept>>,
 }
+
+/// The arguments of a call, and what it gave.
+type Kept = (SmallVec<[Value; FEW]>, Arc<Known>);
 
 impl KnownCalls {
     /// Of so many rules.

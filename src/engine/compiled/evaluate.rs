@@ -14,8 +14,8 @@ use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, 
 use super::spent::Spent;
 use super::terms::{FEW, Got};
 use crate::engine::ast::Value;
+use crate::engine::error_text;
 use crate::engine::evaluation::EvaluationError;
-use crate::engine::{error_text, limits};
 
 pub(super) type Result<T> = std::result::Result<T, EvaluationError>;
 
@@ -75,23 +75,13 @@ impl<'p> Evaluation<'p> {
             self.charge(position)?;
             return Ok(&known.value);
         }
-        let before = (self.spent.steps.get(), limits::spent());
-        let (nested, uses) = (self.spent.nested.take(), self.spent.used.take());
-        let value = match rule.form {
-            Form::Set => self.set(rule)?,
-            Form::Complete => self.complete(rule)?,
-            Form::Function => Value::Undefined,
-        };
-        let steps = self.spent.steps.get().saturating_sub(before.0);
-        let bytes = limits::spent().saturating_sub(before.1);
-        let (of_others, own_uses) = (self.spent.nested.take(), self.spent.used.replace(uses));
-        self.spent.nested.set((nested.0.saturating_add(steps), nested.1.saturating_add(bytes)));
-        let known = Known {
-            value,
-            steps: steps.saturating_sub(of_others.0),
-            bytes: bytes.saturating_sub(of_others.1),
-            uses: own_uses,
-        };
+        let (value, cost) = self.metered(|| match rule.form {
+            Form::Set => self.set(rule),
+            Form::Complete => self.complete(rule),
+            Form::Function => Ok(Value::Undefined),
+        })?;
+        self.spend_on_rules(cost.whole);
+        let known = cost.known(value);
         self.evaluated.borrow_mut().push(position);
         self.charged.get(position).into_iter().for_each(|charged| charged.set(self.question));
         Ok(&cell.get_or_init(|| known).value)

@@ -114,22 +114,11 @@ impl Evaluation<'_> {
             }
             return Ok(known.value.clone());
         }
-        let before = (self.spent.steps.get(), limits::spent());
-        let (nested, uses) = (self.spent.nested.take(), self.spent.used.take());
-        let value = self.function(rule, arguments, place)?;
-        let steps = self.spent.steps.get().saturating_sub(before.0);
-        let bytes = limits::spent().saturating_sub(before.1);
-        let (of_rules, own_uses) = (self.spent.nested.get(), self.spent.used.replace(uses));
-        let (more_steps, more_bytes) = of_rules;
-        self.spent.nested.set((nested.0.saturating_add(more_steps), nested.1.saturating_add(more_bytes)));
-        self.spent.used.borrow_mut().extend(&own_uses);
-        let known = || Known {
-            value: value.clone(),
-            steps: steps.saturating_sub(more_steps),
-            bytes: bytes.saturating_sub(more_bytes),
-            uses: own_uses,
-        };
-        self.calls.keep(function, rule.reads != 0, arguments, known, steps);
+        let (value, cost) = self.metered(|| self.function(rule, arguments, place))?;
+        self.spend_on_rules(cost.of_rules);
+        self.spent.used.borrow_mut().extend(&cost.used);
+        let (steps, _) = cost.whole;
+        self.calls.keep(function, rule.reads != 0, arguments, || cost.known(value.clone()), steps);
         Ok(value)
     }
 }

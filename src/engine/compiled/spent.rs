@@ -3,6 +3,8 @@
 use std::cell::{Cell, OnceCell, RefCell};
 
 use super::evaluate::{Evaluation, Result};
+use super::memo::Known;
+use crate::engine::ast::Value;
 use crate::engine::evaluation::EvaluationError;
 use crate::engine::limits;
 
@@ -33,7 +35,43 @@ impl Spent {
     }
 }
 
+/// What a rule or a call took.
+pub(super) struct Cost {
+    /// With the rules that were evaluated for it.
+    pub whole: (u32, usize),
+    /// The part of these rules.
+    pub of_rules: (u32, usize),
+    /// The rules that it used.
+    pub used: Vec<usize>,
+}
+
+impl Cost {
+    /// What is known from now on.
+    pub fn known(self, value: Value) -> Known {
+        let Self { whole, of_rules, used } = self;
+        let (steps, bytes) = (whole.0.saturating_sub(of_rules.0), whole.1.saturating_sub(of_rules.1));
+        Known { value, steps, bytes, uses: used }
+    }
+}
+
 impl Evaluation<'_> {
+    /// The value that work gives, and what it cost. Whoever asked for it has spent nothing on rules by that.
+    pub(super) fn metered(&self, work: impl FnOnce() -> Result<Value>) -> Result<(Value, Cost)> {
+        let before = (self.spent.steps.get(), limits::spent());
+        let (nested, used) = (self.spent.nested.take(), self.spent.used.take());
+        let value = work()?;
+        let steps = self.spent.steps.get().saturating_sub(before.0);
+        let bytes = limits::spent().saturating_sub(before.1);
+        let (of_rules, used) = (self.spent.nested.replace(nested), self.spent.used.replace(used));
+        Ok((value, Cost { whole: (steps, bytes), of_rules, used }))
+    }
+
+    /// Counts steps and bytes as those of rules that the current one has used.
+    pub(super) fn spend_on_rules(&self, (steps, bytes): (u32, usize)) {
+        let nested = self.spent.nested.get();
+        self.spent.nested.set((nested.0.saturating_add(steps), nested.1.saturating_add(bytes)));
+    }
+
     pub(super) fn step(&self) -> Result<()> {
         self.steps(1)
     }
@@ -62,9 +100,7 @@ impl Evaluation<'_> {
             }
             self.steps(known.steps)?;
             limits::charge(known.bytes).map_err(|_| EvaluationError::BytesExceeded)?;
-            let (steps, bytes) = self.spent.nested.get();
-            let nested = (steps.saturating_add(known.steps), bytes.saturating_add(known.bytes));
-            self.spent.nested.set(nested);
+            self.spend_on_rules((known.steps, known.bytes));
             left.extend(&known.uses);
         }
         Ok(())

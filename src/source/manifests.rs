@@ -150,17 +150,25 @@ pub fn request(object: &Value, projections: &Projections, default_namespace: &st
 /// The kind in the version that is served today, of one that was served once: whoever mends the version has the object
 /// judged as it is.
 fn served(kind: GroupVersionKind, projections: &Projections) -> GroupVersionKind {
-    let mut all = projections.iter();
-    let known = all.find(|(known, _)| {
-        known.kind == kind.kind && (known.group == kind.group || kind.group == "extensions")
-    });
     let is_past = kind.version.contains("alpha") || kind.version.contains("beta");
-    match known.and_then(|(known, projection)| Some((known, projection, projection.versions.first()?))) {
-        Some((known, projection, version)) if is_past && !projection.versions.contains(&kind.version) => {
-            GroupVersionKind { group: known.group.clone(), version: version.clone(), kind: kind.kind }
-        }
-        _ => kind,
+    let is_read =
+        || projections.of(&kind.group_kind()).is_some_and(|one| one.versions.contains(&kind.version));
+    match nearest(&kind, projections).filter(|known| known.kind == kind.kind && is_past && !is_read()) {
+        Some(known) => known,
+        None => kind,
     }
+}
+
+/// The kind that is meant by one of any case and version, as it is served today.
+pub fn nearest(kind: &GroupVersionKind, projections: &Projections) -> Option<GroupVersionKind> {
+    // `extensions` is where Deployments and their like were at first.
+    let is_it = |known: &GroupKind| {
+        known.kind.eq_ignore_ascii_case(&kind.kind)
+            && (known.group == kind.group || kind.group == "extensions")
+    };
+    let (known, projection) = projections.iter().find(|(known, _)| is_it(known))?;
+    let version = projection.versions.first()?.clone();
+    Some(GroupVersionKind { group: known.group.clone(), version, kind: known.kind.clone() })
 }
 
 fn written(object: &Value) -> Cow<'_, Value> {

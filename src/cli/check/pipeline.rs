@@ -25,7 +25,7 @@ use crate::inventory::{Inventory, ResourceRole};
 use crate::policyset::PolicySet;
 use crate::report::{Remedy, Report, ReviewedObject};
 use crate::source::bundle::ScannedObject;
-use crate::source::manifests::{Manifest, Manifests, STDIN};
+use crate::source::manifests::{Manifest, Manifests, STDIN, nearest};
 use crate::source::render::RenderOptions;
 use crate::source::tree::{Source, is_manifest};
 use crate::source::{broken, guarded};
@@ -373,16 +373,8 @@ fn pass_over(report: &mut Report, manifest: &Manifest) {
 /// A misspelt kind, or a version that no API server serves, would pass unchecked.
 fn nearly_known(set: &PolicySet, manifest: &Manifest) -> Option<Diagnostic> {
     let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
-    let known = set.projections().iter().find(|(known, _)| known.kind.eq_ignore_ascii_case(&kind.kind));
-    // `extensions` is where Deployments and their like were at first.
-    let (known, projection) =
-        known.filter(|(known, _)| known.group == kind.group || kind.group == "extensions")?;
+    let right = nearest(&kind, set.projections())?;
     let place = manifest.place(&[]);
-    let right = GroupVersionKind {
-        group: known.group.clone(),
-        version: projection.versions.first()?.clone(),
-        kind: known.kind.clone(),
-    };
     let message =
         format!("{} {} is not a kind that an API server serves", manifest.api_version(), manifest.kind());
     let help = format!("write apiVersion: {}, kind: {}", right.api_version(), right.kind);

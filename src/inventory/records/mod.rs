@@ -1,5 +1,6 @@
 //! Records of objects: the few fields that joins and policies read.
 
+mod backup_jobs;
 mod backups;
 mod cluster;
 mod siblings;
@@ -22,7 +23,8 @@ use crate::workload::{
     project_with,
 };
 
-pub use backups::{BackupJobRecord, BackupScheduleRecord};
+pub use backup_jobs::BackupJobRecord;
+pub use backups::BackupScheduleRecord;
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
 pub use storage::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::backups::BackupJobRecord;
+use super::backup_jobs::BackupJobRecord;
 use super::without_copy;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::view::{Claim, Mount, Owner, Strings};

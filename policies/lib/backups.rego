@@ -294,9 +294,8 @@ takers contains container if {
 	not regex.match(`(?i)export`, container.name)
 }
 
-shown(container) := text if {
-	parts := split(container.image.repository, "/")
-	text := concat(" ", array.concat([container.name, parts[count(parts) - 1]], array.concat(container.command, container.args)))
+shown(container) := concat(" ", array.concat(named, array.concat(container.command, container.args))) if {
+	named := [container.name, kept_data.last_part(container.image.repository)]
 }
 
 # Litestream's databases have their replicas in its file or on the command line.

@@ -103,8 +103,7 @@ harmless(container, _) if {
 # Files of people and of other programs: notebooks, editors, copiers of files.
 of_any_version(container, _) if {
 	container.engine == ""
-	parts := split(container.image.repository, "/")
-	name := parts[count(parts) - 1]
+	name := kept_data.last_part(container.image.repository)
 	globs.matches_any(plain_files, name)
 }
 

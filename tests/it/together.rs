@@ -335,3 +335,42 @@ fn null_is_an_empty_word_of_a_command_and_a_word_may_stand_for_a_number() {
     let files = directory(&[("pg.yaml", &wrong)]);
     run_in(files.path(), &["check", "."]).expect(1, &["error[object-unreadable]"]);
 }
+
+#[test]
+fn workloads_that_share_a_claim_lack_one_backup() {
+    let share = |name: &str, claim: &str| {
+        format!(
+            "apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, namespace: shop}}
+spec:
+  strategy: {{type: Recreate}}
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers:
+      - {{name: c, image: \"shop/{name}:1.2.3\", volumeMounts: [{{name: v, mountPath: /srv/documents}}]}}
+      volumes: [{{name: v, persistentVolumeClaim: {{claimName: {claim}}}}}]
+"
+        )
+    };
+    let (web, worker) = (share("web", "documents"), share("worker", "documents"));
+    let lacking = |files: &[(&str, &str)]| {
+        let run = run_in(directory(files).path(), &[["check", "."].as_slice(), &PRODUCTION].concat());
+        let told = run.stdout.lines().filter(|line| line.contains("does not say how its data is backed up"));
+        told.map(str::to_owned).collect::<Vec<String>>()
+    };
+    let told = lacking(&[("a/web.yaml", &web), ("a/worker.yaml", &worker)]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("; the same goes for Deployment shop/worker"), "{told:?}");
+    // They are in other clusters, or have claims of their own.
+    let other = share("worker", "reports");
+    for files in [
+        [("a/web.yaml", &web), ("b/worker.yaml", &worker)],
+        [("a/web.yaml", &web), ("a/worker.yaml", &other)],
+    ] {
+        let told = lacking(&files.map(|(name, text)| (name, text.as_str())));
+        assert_eq!(told.len(), 2, "{told:?}");
+    }
+}

@@ -380,7 +380,9 @@ test_cache_by_its_component if {
 	count(found(redis({"labels": {"app.kubernetes.io/component": "master"}}))) == 1
 }
 
-several(changes) := {v.fix | some v in violations} if {
+several(changes) := {v.fix | some v in sharers(changes)}
+
+sharers(changes) := violations if {
 	document := object.union(json.remove(request([], {}, {}), ["workload/engine"]), {
 		"workload": {
 			"claims": [{"name": "pg-wal", "origin": "reference"}],
@@ -403,4 +405,6 @@ test_claim_of_several_is_told_to_carry_the_word if {
 		}
 	}
 	count(several({})) == 1
+	{v.cause | some v in sharers({})} == {"claims pg-wal"}
+	{v.cause | some v in sharers({"claim": "logs"})} == {null}
 }

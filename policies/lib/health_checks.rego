@@ -292,7 +292,12 @@ asks_cluster(probe, checks) := first if {
 	command := concat(" ", [hosts.uncommented(argument) | some argument in probe.command])
 	text := replace(replace(lower(command), "\"", ""), "'", "")
 	not its_own_state(text)
-	matches := [check | some check in checks; says(text, check); decides(text, check)]
+	matches := [check |
+		some check in checks
+		contains(text, check)
+		not letters_follow(text, check)
+		decides(text, check)
+	]
 	first := matches[0]
 }
 
@@ -405,11 +410,6 @@ patroni(container) if {
 patroni(container) if regex.match(`(^|/)(patroni|spilo-[^/]*)$`, container.image.repository)
 
 # `nodetool statusgossip` queries the node itself, unlike `nodetool status`.
-says(text, check) if {
-	contains(text, check)
-	not letters_follow(text, check)
-}
-
 letters_follow(text, check) if {
 	regex.match(`[a-z]$`, check)
 	parts := split(text, check)

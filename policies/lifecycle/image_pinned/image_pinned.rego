@@ -133,18 +133,18 @@ dumps_another(container) if publishers.named(container.image) in dumpers
 # Whoever builds an image of his own counts its builds: v14 of Cassandra and v1 of Redis are none of theirs.
 counts_builds(container, "names only a major version") if {
 	image := container.image
-	not publishers.versioned(image)
 	regex.match(`^v?[0-9]+$`, image.tag)
 	number := to_number(trim_prefix(image.tag, "v"))
 	number < versions.first_numbers[container.engine]
+	not publishers.versioned(image)
 }
 
 counts_builds(container, "names only a major version") if {
 	image := container.image
-	not publishers.versioned(image)
 	regex.match(`^v[0-9]+$`, image.tag)
 	versions.first_numbers[container.engine]
 	not container.engine in {"cockroach", "etcd"}
+	not publishers.versioned(image)
 }
 
 remedy(container, what) := sprintf(

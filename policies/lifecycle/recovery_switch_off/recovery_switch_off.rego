@@ -120,9 +120,9 @@ on(container) := [found |
 	not settings.decides(container)
 	given := array.concat(settings.given(container), in_files(container))
 	some switch in of_engine
-	counts(switch, container)
 	set := set_to(container, given, switch)
 	is_on(switch, lower(set.value))
+	counts(switch, container)
 	found := object.union(
 		{"name": set.shown, "path": set.path, "founds": false},
 		object.filter(switch, ["founds", "harm", "fix", "check"]),

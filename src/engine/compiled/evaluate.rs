@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use smallvec::SmallVec;
 
 use super::known_calls::KnownCalls;
-use super::memo::Known;
+use super::memo::LARGEST;
 use super::paged::Paged;
 use super::place::Place;
-use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, Term};
+use super::program::{Body, Definition, Form, Known, Pattern, Program, Rule, Statement, Term};
 use super::spent::Spent;
 use super::terms::{FEW, Got};
 use crate::engine::ast::Value;
@@ -67,11 +67,9 @@ impl<'p> Evaluation<'p> {
 
     /// The value of a rule, which is known from then on.
     pub fn rule(&self, position: usize) -> Result<&'p Value> {
-        let (Some(cell), Some(rule)) = (self.values.get(position), self.program.rules.get(position)) else {
-            return Ok(&UNDEFINED);
-        };
+        let Some(rule) = self.program.rules.get(position) else { return Ok(&UNDEFINED) };
         self.spent.uses(position);
-        if let Some(known) = cell.get() {
+        if let Some(known) = self.known(position) {
             self.charge(position)?;
             return Ok(&known.value);
         }
@@ -82,9 +80,22 @@ impl<'p> Evaluation<'p> {
         })?;
         self.spend_on_rules(cost.whole);
         let known = cost.known(value);
-        self.evaluated.borrow_mut().push(position);
         self.charged.get(position).into_iter().for_each(|charged| charged.set(self.question));
+        if rule.reads == 0 && known.bytes <= LARGEST {
+            return Ok(&rule.constant.get_or_init(|| Box::new(known)).value);
+        }
+        let Some(cell) = self.values.get(position) else { return Ok(&UNDEFINED) };
+        self.evaluated.borrow_mut().push(position);
         Ok(&cell.get_or_init(|| known).value)
+    }
+
+    /// What is known of a rule, from this input or from any.
+    pub(super) fn known(&self, position: usize) -> Option<&'p Known> {
+        let rule = self.program.rules.get(position)?;
+        match rule.constant.get() {
+            Some(known) => Some(known),
+            None => self.values.get(position)?.get(),
+        }
     }
 
     fn set(&self, rule: &Rule) -> Result<Value> {

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::evaluate::{Evaluation, Result};
-use super::memo::{Known, same};
+use super::memo::{LARGEST, same};
 use super::paged::Paged;
 use super::place::Place;
+use super::program::Known;
 use super::terms::{FEW, Got};
 use crate::engine::ast::Value;
 use crate::engine::evaluation::EvaluationError;
@@ -19,8 +20,6 @@ use crate::engine::limits;
 const KEPT: usize = 16;
 /// A function that takes fewer steps costs no more than a look at what is kept.
 const FEW_STEPS: u32 = 8;
-/// The largest value that is kept, by what was charged for it, in bytes.
-const LARGEST: usize = 64 << 10;
 
 /// The kept calls of each function, by its position among the rules.
 pub struct KnownCalls {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::evaluate::Evaluation;
 use super::known_calls::KnownCalls;
 use super::paged::Paged;
+use super::program::Known;
 use super::spent::Spent;
 use crate::engine::ast::Value;
 use crate::engine::compilation::Compilation;
@@ -35,14 +36,9 @@ pub struct Memo {
     pub steps: u32,
 }
 
-/// The value of a rule, or of a call, and what it cost without the rules that it used: a question that finds it known is
-/// charged as if it had to evaluate it, so that no verdict depends on which questions came before.
-pub struct Known {
-    pub value: Value,
-    pub steps: u32,
-    pub bytes: usize,
-    pub uses: Vec<usize>,
-}
+/// The largest value that outlives a question, by what was charged for it, in bytes: of a call, or of a rule that reads
+/// nothing.
+pub(super) const LARGEST: usize = 64 << 10;
 
 impl Memo {
     pub fn new(compilation: Arc<Compilation>) -> Self {

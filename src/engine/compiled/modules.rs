@@ -1,7 +1,7 @@
 //! Compiles all modules together: which rules there are, what each uses, and which are left to the interpreter.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::compile::{Compiler, unknown};
 use super::program::{Form, Program, Rule, Unsupported};
@@ -91,6 +91,7 @@ impl Program {
                 .form
                 .is_none()
                 .then(|| Unsupported::Construct("a name that is no plain name".into())),
+            constant: OnceLock::new(),
         };
         let (mut used, mut lines) = (BTreeSet::new(), 0);
         for (definition, module) in &source.definitions {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +93,18 @@ pub struct Rule {
     /// The parts of the input that it reads, also through others, as a set of bits.
     pub reads: u64,
     pub unsupported: Option<Unsupported>,
+    /// The value of a rule that reads nothing: the same for every request, and made by the first.
+    #[serde(skip)]
+    pub constant: OnceLock<Box<Known>>,
+}
+
+/// The value of a rule, or of a call, and what it cost without the rules that it used: a question that finds it known is
+/// charged as if it had to evaluate it, so that no verdict depends on which questions came before.
+pub struct Known {
+    pub value: Value,
+    pub steps: u32,
+    pub bytes: usize,
+    pub uses: Vec<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

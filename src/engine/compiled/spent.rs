@@ -1,9 +1,9 @@
 //! What a question costs, in steps and bytes.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 
 use super::evaluate::{Evaluation, Result};
-use super::memo::Known;
+use super::program::Known;
 use crate::engine::ast::Value;
 use crate::engine::evaluation::EvaluationError;
 use crate::engine::limits;
@@ -90,9 +90,7 @@ impl Evaluation<'_> {
         }
         let mut left = vec![position];
         while let Some(position) = left.pop() {
-            let (Some(charged), Some(known)) =
-                (self.charged.get(position), self.values.get(position).and_then(OnceCell::get))
-            else {
+            let (Some(charged), Some(known)) = (self.charged.get(position), self.known(position)) else {
                 continue;
             };
             if charged.replace(self.question) == self.question {

@@ -5,18 +5,21 @@
 #   or smaller. A disk that holds data is then mounted by somebody else's pods, and the claim it was meant for stays
 #   pending. A claim that names the volume (volumeName) does not keep others from it; only claimRef does. This policy
 #   checks volumes that name a particular disk or export. Volumes that a provisioner made come with their claim, and
-#   volumes of the node (local, hostPath) are often made as a pool for any claim: both pass. So do volumes that are
-#   already bound, and those whose class has their own name, which only their claim asks for. A hostPath volume is the
-#   directory of whichever node its pod runs on, and an empty one is made where there is none: without
-#   nodeAffinity, a pod that is scheduled elsewhere finds none of its files. It is flagged unless the cluster is
-#   known to have one node, or only DaemonSets mount its claim, whose pods each have the directory of their own node.
+#   volumes of the node (local, hostPath) are often made as a pool for any claim: both pass, unless the class of the
+#   latter is known to provision volumes, so that its claims expect new ones. Volumes that are already bound pass, and
+#   those whose class has their own name (pg-data-pv of class pg-data-storage-class), which only their claim asks for.
+#   A hostPath volume is the directory of whichever node its pod runs on, and an empty one is made where there is none:
+#   without nodeAffinity, or with one that every node meets, a pod that is scheduled elsewhere finds none of its files.
+#   It is flagged unless the cluster is known to have one node, or only DaemonSets mount its claim, whose pods each
+#   have the directory of their own node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume
 # custom:
 #   severity: medium
 #   action: warn
 #   match: {kinds: [PersistentVolume]}
-#   inventory: {Node: optional, PersistentVolumeClaim: optional, DaemonSet.apps: optional}
+#   inventory:
+#     {Node: optional, PersistentVolumeClaim: optional, DaemonSet.apps: optional, StorageClass.storage.k8s.io: optional}
 #   parameters:
 #     pools:
 #       type: list
@@ -27,17 +30,16 @@
 #   why: the first claim that fits gets the disk, and a directory of a node is empty on the others
 package stategate.storage.pv_reserved_for_claim
 
+import data.stategate.lib.no_provisioner
+
 violation contains v if {
 	volume := input.workload.persistent_volume
 	not volume.claim
-	pools := input.parameters.pools
-	source := volume.source
-	not source in pools
+	not pooled
 	# It is emptied for whoever comes next.
 	volume.reclaim_policy != "Recycle"
 	not provisioned
-	# A class of its own: only a claim that is meant for this volume names it.
-	volume.storage_class != input.workload.name
+	not own_class
 	object.get(volume, "phase", "Available") in {"Available", "Pending"}
 	v := {
 		"msg": sprintf(
@@ -47,6 +49,7 @@ violation contains v if {
 		"path": ["spec"],
 		"key": "claimRef",
 		"fix": fix,
+		"cause": of_class(volume.storage_class),
 	}
 }
 
@@ -63,10 +66,11 @@ violation contains v if {
 		),
 		"path": ["spec", "hostPath"],
 		"key": "nodeAffinity",
+		"cause": "of any node",
 		"fix": concat("", [
 			"Tie it to the node that has the files: spec.nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: ",
-			"[{key: kubernetes.io/hostname, operator: In, values: [NODE]}]}]}}; if every node mounts the same share there, use nfs; ",
-			"if it is for a DaemonSet, mount it as hostPath in its pods instead",
+			"[{key: kubernetes.io/hostname, operator: In, values: [NODE]}]}]}}", anew,
+			"; if every node mounts the same share there, use nfs; if it is for a DaemonSet, mount it as hostPath in its pods instead",
 		]),
 	}
 }
@@ -82,7 +86,54 @@ on_each_node if {
 	}
 }
 
-tied_to_nodes if count(input.review.object.spec.nodeAffinity.required.nodeSelectorTerms) > 0
+terms := object.get(input.review.object, ["spec", "nodeAffinity", "required", "nodeSelectorTerms"], [])
+
+# One term that is met is enough.
+tied_to_nodes if {
+	count(terms) > 0
+	every term in terms {
+		not on_every_node(term)
+	}
+}
+
+on_every_node(term) if {
+	not term.matchFields
+	count(term.matchExpressions) > 0
+	every expression in term.matchExpressions {
+		expression.operator == "Exists"
+		expression.key in {"kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch"}
+	}
+}
+
+anew := ", in a new PersistentVolume if this one is there already" if {
+	count(terms) > 0
+} else := ""
+
+# Made for any claim, as there are no others of its class.
+pooled if {
+	pools := input.parameters.pools
+	input.workload.persistent_volume.source in pools
+	not class_provisions
+}
+
+class_provisions if {
+	name := input.workload.persistent_volume.storage_class
+	class := input.related.storage_classes[name]
+	not no_provisioner.provisions_nothing(class)
+}
+
+# Only a claim that is meant for this volume names its class.
+own_class if input.workload.persistent_volume.storage_class == input.workload.name
+
+own_class if {
+	stem := trim_suffix(trim_suffix(input.workload.name, "-volume"), "-pv")
+	# Of one word, it may be a class for many: nfs-pv of class nfs.
+	contains(stem, "-")
+	class := input.workload.persistent_volume.storage_class
+	startswith(class, stem)
+	trim_prefix(class, stem) in {"", "-storage-class", "-storageclass", "-sc", "-class", "-storage", "-pv"}
+	not class_provisions
+}
 
 provisioned if input.workload.annotations["pv.kubernetes.io/provisioned-by"] != ""
 

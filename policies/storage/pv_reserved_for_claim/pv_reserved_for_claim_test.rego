@@ -42,6 +42,41 @@ test_directory_on_each_node_passes if {
 	count(found(directory({}, {"pvcs": [{"name": "data", "mounted_by": []}]}))) == 1
 }
 
+of(name, class) := object.union(request("CREATE", {"storage_class": class}, {}), {"workload": {"name": name}})
+
+test_a_class_after_its_name_passes if {
+	found(of("pg-data-pv", "pg-data-storage-class")) == set()
+	found(of("pg-data-pv", "pg-data")) == set()
+	found(of("pg-data-volume", "pg-data-sc")) == set()
+	some v in found(of("pg-data-pv", "pg-logs"))
+	v.cause == "of class pg-logs"
+	count(found(of("nfs-pv", "nfs-storage"))) == 1
+	provisioning := {"related": {"storage_classes": {"nfs-client": {"provisioner": "k8s-sigs.io/nfs-subdir-external-provisioner"}}}}
+	count(found(object.union(of("nfs-client-pv", "nfs-client"), provisioning))) == 1
+}
+
+provisioned(provisioner) := object.union(request("CREATE", {"source": "hostPath", "storage_class": "local-path"}, {}), {
+	"review": {"object": {"spec": {"nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchFields": []}]}}}}},
+	"related": {"storage_classes": {"local-path": {"provisioner": provisioner}}},
+})
+
+test_a_directory_among_provisioned_volumes_fails if {
+	some v in found(provisioned("rancher.io/local-path"))
+	contains(v.msg, "any claim of class local-path")
+	found(provisioned("kubernetes.io/no-provisioner")) == set()
+}
+
+having(terms) := directory({"nodeAffinity": {"required": {"nodeSelectorTerms": terms}}}, {})
+
+test_any_node_with_a_label_that_all_have_fails if {
+	exists := {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "Exists"}]}
+	one := {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["a"]}]}
+	some v in found(having([exists]))
+	contains(v.fix, "values: [NODE]}]}]}}, in a new PersistentVolume")
+	count(found(having([exists, one]))) == 1
+	found(having([one])) == set()
+}
+
 directory(spec, related) := object.union(request("CREATE", {"source": "hostPath", "claim": "shop/data"}, {}), {
 	"review": {"object": {"spec": object.union({"hostPath": {"path": "/srv/pg"}}, spec)}},
 	"related": related,

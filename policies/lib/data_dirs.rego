@@ -238,7 +238,7 @@ for_copies(path) if regex.match(`(?i)(backups?|dumps?)/?$`, path)
 tells(mount, mounts) if mount == [other | some other in mounts; other.volume == mount.volume][0]
 
 # What to keep the data on instead, as the kind allows.
-remedy := "an entry of spec.volumeClaimTemplates" if {
+remedy := "an entry of spec.volumeClaimTemplates (if the StatefulSet exists, delete it first with --cascade=orphan)" if {
 	input.workload.kind == "StatefulSet"
 } else := node_names.remedy if {
 	node_names.remedy

@@ -43,16 +43,26 @@ import data.stategate.lib.statefulsets
 violation contains v if {
 	not input.parameters.allow_cluster_default
 	not portable
-	some claim in requested_claims.requested
-	judged(claim)
-	claim.storage_class == "" # absent or empty
-	not claim.static_binding
+	some remedy in {fix(claim) | some claim in lacking}
+	alike := [claim | some claim in lacking; fix(claim) == remedy]
 	v := {
-		"msg": sprintf("claim %s names no storage class: it gets whatever is the default that day, or stays pending", [claim.name]),
-		"path": claim.spec_path,
-		"fix": fix(claim),
+		"msg": sprintf("%s: it gets whatever is the default that day, or stays pending", [said(alike)]),
+		"path": alike[0].spec_path,
+		"fix": remedy,
 	}
 }
+
+lacking := [claim |
+	some claim in input.workload.claims
+	claim.storage_class == "" # absent or empty
+	not claim.static_binding
+	claim in requested_claims.requested
+	judged(claim)
+]
+
+said(alike) := sprintf("claim %s names no storage class", [alike[0].name]) if {
+	count(alike) == 1
+} else := sprintf("none of the claims %s names a storage class", [concat(", ", [claim.name | some claim in alike])])
 
 portable if {
 	not input.parameters.judge_charts
@@ -137,11 +147,18 @@ fix(claim) := sprintf("Set spec.storageClassName to that of volume %s, or to \"\
 	)
 } else := text if {
 	selected(claim)
-	text := "Set its storageClassName to that of the volumes that its selector is for, or to \"\" if they have none"
+	text := sprintf("Set its storageClassName to that of the volumes that its selector is for, or to \"\" if they have none%s", [again(claim)])
 } else := text if {
 	claim.origin == "object"
 	text := concat("", [
 		"Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them); ",
 		"if it is for a volume made by hand without a class, to \"\", and spec.volumeName to that volume",
 	])
-} else := "Set spec.storageClassName in the claim template to a class of your cluster (kubectl get storageclass)"
+} else := sprintf(
+	"Set spec.storageClassName in the claim template to a class of your cluster (kubectl get storageclass)%s",
+	[again(claim)],
+)
+
+again(claim) := sprintf("; if the StatefulSet exists: %s, and apply it again", [statefulsets.orphan]) if {
+	claim.origin == "template"
+} else := ""

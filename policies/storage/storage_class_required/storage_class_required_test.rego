@@ -38,6 +38,7 @@ test_template_without_class_fails if {
 	contains(v.msg, "claim data names no storage class")
 	v.path == ["spec", "volumeClaimTemplates", 0, "spec"]
 	contains(v.fix, "claim template")
+	contains(v.fix, "if the StatefulSet exists: kubectl delete statefulset pg -n shop --cascade=orphan, and apply it again")
 }
 
 labelled(labels) := object.union(request("CREATE", [claim({})]), {"workload": {"labels": labels}})
@@ -51,8 +52,12 @@ test_what_helm_rendered_passes if {
 	count(found(labelled({"app.kubernetes.io/managed-by": "kustomize"}))) == 1
 }
 
-test_every_claim_is_judged if {
-	count(found(request("CREATE", [claim({}), claim({"name": "wal"}), claim({"storage_class": "x"})]))) == 2
+test_templates_are_told_of_at_once if {
+	all := found(request("CREATE", [claim({"storage_class": "x"}), claim({}), claim({"name": "wal"})]))
+	{v.msg | some v in all} == {concat("", [
+		"none of the claims data, wal names a storage class: ",
+		"it gets whatever is the default that day, or stays pending",
+	])}
 }
 
 test_template_that_exists_says_how_to_replace_it if {

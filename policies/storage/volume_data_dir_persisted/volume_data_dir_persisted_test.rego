@@ -76,7 +76,7 @@ test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
 	some own in found(beneath([object.union(outer, {"sub_path": "$(POD)"})]))
 	contains(own.fix, "with subPathExpr: $(POD)/pg/data")
 	some fleeting in found(beneath([object.union(of_a_claim, {"source": "emptyDir"})]))
-	contains(fleeting.fix, "Mount an entry of spec.volumeClaimTemplates at /srv/pg/data with subPath: data: above it")
+	contains(fleeting.fix, "--cascade=orphan) at /srv/pg/data with subPath: data: above it")
 }
 
 also(engine, dirs) := object.union(request("StatefulSet", dirs), {"workload": {"engine": {"name": engine}}})
@@ -294,7 +294,7 @@ test_image_of_another_maker_may_use_another_directory if {
 		"no volume holds the data of container db: a restart loses all of it ",
 		"(the known images of zookeeper keep it in /data and /datalog: look where this one does)",
 	])
-	contains(v.fix, "Look where it writes (df DIR in the container), and mount an entry of spec.volumeClaimTemplates there")
+	contains(v.fix, "Look where it writes (df DIR in the container), and mount an entry of spec.volumeClaimTemplates (if the")
 	every repository in ["library/zookeeper", "rabbitmq/zookeeper"] {
 		some w in found(of_image(repository, dirs, []))
 		startswith(w.msg, "container db keeps its data in /data and /datalog, where no volume holds it")

@@ -8,7 +8,7 @@ makes_backups if {
 	not does_something_else
 }
 
-says_so if regex.match(tools, concat(" ", array.concat(names, commands)))
+says_so if regex.match(tools, regex.replace(concat(" ", array.concat(names, commands)), of_velero, ""))
 
 says_so if {
 	some name in names
@@ -57,6 +57,9 @@ tools := concat("", [
 	`(?i)backup|pgbackrest|barman|restic|kopia|wal-g|snapshot save|--rdb|nodetool\s[^|;&]*snapshot|mc mirror|borg create|expdp`,
 	`|(pg|ysql|riak|influx)_dump|mysql-?dump|mysqlpump|maria(db)?-dump|mongo-?dump|arangodump|elasticdump|mydumper|(rethinkdb|cockroach) dump`,
 ])
+
+# Resources in which Velero keeps its settings.
+of_velero := `(?i)backup(repositor(y|ies)|storagelocations?)`
 
 # Of a name, with a tag if it is an image's.
 dumper := `(?i)(^|[-_/])dump(s|er|ers)?(-(cron|cronjob|job|daily|hourly|nightly|weekly))?([:@].*)?$`

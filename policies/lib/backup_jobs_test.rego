@@ -42,6 +42,12 @@ test_other_dumps_and_loads_do_not if {
 	backs_up(job("nightly", "postgres:17.6", ["sh", "-c", "pg_dump -Fc -f /b/x a; pg_restore -l /b/x; psql <<E\nE"]))
 }
 
+test_settings_of_velero_are_none if {
+	every path in ["/apis/velero.io/v1/namespaces/velero/backuprepositories", "get backupstoragelocation"] {
+		not backs_up(job("velero-frequency", "python:3.13", ["python", "-c", path]))
+	}
+}
+
 test_definitions_alone_are_none if {
 	every dump in ["pg_dump -s -h pg app > /x", "pg_dump -h pg --schema-only app", "mysqldump -h db \\\n --no-data app > x"] {
 		not backs_up(job("schema-dump", "postgres:17.6", ["sh", "-c", dump]))

@@ -110,7 +110,13 @@ opt_outs := {
 
 idle(schedule) if schedule.paused
 
-idle(schedule) if schedule.never
+idle(schedule) if never(schedule)
+
+# Of a placeholder, it is not known when it comes due.
+never(schedule) if {
+	schedule.never
+	not regex.match(`[{}$<>%]|\[\[|__|^[A-Z][A-Z_]+$`, schedule.schedule)
+}
 
 without_data(schedule) if not volumes_included(schedule)
 
@@ -134,7 +140,7 @@ pretences contains pretence if {
 pretences contains pretence if {
 	some schedule in input.related.backup_schedules
 	not schedule.paused
-	schedule.never
+	never(schedule)
 	pretence := {
 		"why": sprintf("%s %s never runs%s", [schedule.kind, schedule.name, written(schedule)]),
 		"fix": sprintf("Give %s %s a schedule that comes due, such as @daily", [schedule.kind, schedule.name]),
@@ -192,11 +198,20 @@ pretences contains pretence if {
 pretences contains pretence if {
 	some job in dumping
 	job.suspended
+	not for_runs_by_hand(job)
 	pretence := {
 		"why": sprintf("%s \"%s\" %s", [job.kind, job.name, idleness(job).is]),
 		"fix": sprintf("Set spec.%s in %s \"%s\"", [idleness(job).setting, job.kind, job.name]),
 	}
 }
+
+# It would come due once a year, or never.
+for_runs_by_hand(job) if {
+	job.kind == "CronJob"
+	job.never
+}
+
+for_runs_by_hand(job) if regex.match(`^(\S+\s+\S+\s+[0-9]+\s+[0-9a-zA-Z]+\s+[*?]|@yearly|@annually)$`, job.schedule)
 
 idleness(job) := {"is": "is suspended", "setting": "suspend: false"} if {
 	job.kind == "CronJob"
@@ -205,7 +220,7 @@ idleness(job) := {"is": "is suspended", "setting": "suspend: false"} if {
 pretences contains pretence if {
 	some job in dumping
 	not job.suspended
-	job.never
+	never(job)
 	pretence := {
 		"why": sprintf("CronJob \"%s\" never runs%s", [job.name, written(job)]),
 		"fix": sprintf("Give CronJob \"%s\" a schedule that comes due, such as @daily", [job.name]),
@@ -259,7 +274,7 @@ dumping contains job if {
 
 dormant(job) if job.suspended
 
-dormant(job) if job.never
+dormant(job) if never(job)
 
 written(schedule) := sprintf(" (%s)", [schedule.schedule]) if {
 	schedule.schedule != ""

@@ -30,9 +30,22 @@ test_a_schedule_that_saves_no_volumes_does_not if {
 	not by_schedule({"paused": true})
 	not by_schedule({"resources": ["secrets", "deployments.apps"]})
 	not by_schedule({"snapshot_volumes": false})
-	not by_schedule({"never": true})
+	not by_schedule({"never": true, "schedule": ""})
 	not by_schedule({"excluded_resources": ["persistentvolumes", "persistentvolumeclaims"]})
 	by_schedule({"excluded_resources": ["secrets"]})
+}
+
+test_a_placeholder_may_come_due if {
+	every text in ["{{{ .postgres.backup.schedule }}}", "${CRON}", "<SCHEDULE>", "BACKUP_SCHEDULE"] {
+		by_schedule({"never": true, "schedule": text})
+	}
+}
+
+test_a_suspended_template_was_not_meant_as_a_backup if {
+	dump := {"kind": "CronJob", "name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true, "suspended": true}
+	every more in [{"never": true, "schedule": "0 0 31 2 *"}, {"schedule": "0 0 1 1 *"}] {
+		pretences({"backup_jobs": [object.union(dump, more)]}) == set()
+	}
 }
 
 pretences(related) := {pretence.why | some pretence in found} if {
@@ -51,7 +64,7 @@ test_what_looks_like_a_backup_is_named if {
 	dump := {"kind": "CronJob", "name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true}
 	pretences({"backup_jobs": [object.union(dump, {"kind": "Deployment", "suspended": true})]}) == {"Deployment \"dump\" has no pods"}
 	pretences({"backup_jobs": [dump]}) == set()
-	pretences({"backup_jobs": [object.union(dump, {"suspended": true, "never": true})]}) == {"CronJob \"dump\" is suspended"}
+	pretences({"backup_jobs": [object.union(dump, {"suspended": true, "schedule": "0 1 * * *"})]}) == {"CronJob \"dump\" is suspended"}
 	pretences({"backup_jobs": [object.union(dump, {"never": true, "schedule": "0 0 31 2 *"})]}) == {"CronJob \"dump\" never runs (0 0 31 2 *)"}
 	pretences({"backup_jobs": [object.union(dump, {"suspended": true, "transient": true})]}) == {"CronJob \"dump\" is suspended"}
 	pretences({"backup_jobs": [object.union(dump, {"transient": true})]}) == {concat("", [
@@ -114,7 +127,7 @@ test_a_dump_of_another_store_does_not if {
 
 test_a_dump_that_does_not_last_does_not if {
 	every lost in ["transient", "definitions_only", "suspended", "never"] {
-		job := {"programs": ["pg_dump"], "words": ["pg"], "visible": true, lost: true}
+		job := {"programs": ["pg_dump"], "words": ["pg"], "visible": true, "schedule": "", lost: true}
 		not backups.by_job with input as {"workload": workload, "related": {"backup_jobs": [job]}}
 	}
 }

@@ -19,3 +19,12 @@ test_running_backup_and_other_jobs_pass if {
 	found(request("orders-backup", false)) == set()
 	found(request("report", true)) == set()
 }
+
+test_template_for_runs_by_hand_passes if {
+	every schedule in [{"max_gap_seconds": 366 * 86400}, {}] {
+		found(object.union(request("orders-backup", true), {"workload": {"backup": {"schedule": schedule}}})) == set()
+	}
+	every schedule in [{"max_gap_seconds": 31 * 86400}, {"error": "hour 25"}] {
+		count(found(object.union(request("orders-backup", true), {"workload": {"backup": {"schedule": schedule}}}))) == 1
+	}
+}

@@ -58,6 +58,17 @@ unwritten(text) if to_be_written(text)
 
 unwritten(text) if regex.match(`(?i)^(please[-_ ]?)?change[-_ ]?(me|this)([-_ ][a-z]+)*[.!]*$`, text)
 
+# What clients that insist on a key are given for a service that asks for none, such as a model that runs locally.
+dummy_key(text) if {
+	count(text) < 40
+	regex.match(dummy, text)
+}
+
+dummy := concat("", [
+	`(?i)^(sk[-_])?(no|not|none|dummy|fake|unused|ollama|lm-studio|placeholder|empty|n/?a|required)`,
+	`([-_ ](api|key|needed|required|used))*$`,
+])
+
 # A word with digits is none, such as <<hunter2>>.
 placeholder(text) if {
 	regex.match(`^(<<[^<>]*>>|<<<[^<>]*>>>)$`, text)

@@ -116,3 +116,12 @@ test_empty_passwords_in_quotes if {
 	credentials.embedded(`mysql -e "CHANGE MASTER TO MASTER_PASSWORD=\"hunter2\", MASTER_PORT=3306"`)
 	not credentials.embedded(`"host=pg password=" "and more words"`)
 }
+
+test_dummy_keys if {
+	every text in ["none", "sk-no-key-required", "not_needed", "N/A", "EMPTY", "lm-studio"] {
+		credentials.dummy_key(text)
+	}
+	every text in ["", "sk-1234", "nothing-to-see", "none-a91"] {
+		not credentials.dummy_key(text)
+	}
+}

@@ -8,8 +8,9 @@
 #   $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false, the path of a
 #   file in a mounted volume or of credentials, the name of a Secret that the pods refer to, and constants that are
 #   published and the same for everybody, such as the passphrases of Stellar's networks and the key of Azure's storage
-#   emulator. So do replace-me and your-password-here, except in a data store, which takes them for its password;
-#   changeme is flagged anywhere, as a placeholder. The value is never shown. Add names that end like this but hold no
+#   emulator. So do replace-me and your-password-here, except in a data store, which takes them for its password, and
+#   what a client sends as the API key to a service that asks for none (sk-no-key-required, none, ollama), unless the
+#   variable is named after its own image; changeme is flagged anywhere, as a placeholder. The value is never shown. Add names that end like this but hold no
 #   credential, such as the name of a Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked,
 #   too. What variables take from ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests or
 #   in the inventory, and told once for each entry; at admission ConfigMaps are not known. So are files of ConfigMaps
@@ -31,6 +32,8 @@
 #   description: The key that the storage emulator has by default.
 # - ref: https://github.com/Graylog2/graylog2-server/blob/master/misc/graylog.conf
 #   description: A new password_secret makes what is encrypted in the database invalid.
+# - ref: https://github.com/ollama/ollama/blob/main/docs/api/openai-compatibility.mdx
+#   description: An API key that is required, and ignored.
 # - ref: https://docs.drone.io/server/reference/drone-database-secret
 # - ref: https://docs.joinmastodon.org/admin/config/#secrets
 # - ref: https://distribution.github.io/distribution/about/configuration/#http
@@ -368,8 +371,25 @@ credential(container, variable) := called(variable.value) if {
 	named_like_one(upper(variable.name))
 	literal(container, variable.value)
 	not names_where_it_is(upper(variable.name), variable.value)
+	not nobody_asks_for_it(container, variable)
 } else := "has a password within its value" if {
 	credentials.embedded(variable.value)
+}
+
+# The key that a client must send to a service that asks for none. A server would take it for its own.
+nobody_asks_for_it(container, variable) if {
+	endswith(upper(variable.name), "API_KEY")
+	credentials.dummy_key(variable.value)
+	container.engine == ""
+	whose := split(lower(variable.name), "_")[0]
+	whose != "api"
+	repository := container.image.repository
+	not names(repository, whose)
+}
+
+names(repository, word) if {
+	count(word) > 2
+	contains(repository, word)
 }
 
 called(value) := a_placeholder if {

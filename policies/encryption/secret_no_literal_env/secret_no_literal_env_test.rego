@@ -350,3 +350,29 @@ test_variables_without_effect_are_read if {
 	violations := policy.violation with input as {"workload": {"containers": [one]}, "parameters": {"allow_names": []}}
 	count(violations) == 1
 }
+
+sends(name, value, overrides) := found_in if {
+	one := object.union(container([variable(name, value)]), object.union(
+		{"name": "ui", "engine": "", "image": {"repository": "open-webui/open-webui"}},
+		overrides,
+	))
+	found_in := policy.violation with input as object.union(request([]), {"workload": {"containers": [one]}})
+}
+
+test_a_key_that_nobody_asks_for_passes if {
+	every value in [
+		"sk-required", "sk-no-key-required", "none", "NOT-NEEDED", "dummy", "unused", "ollama", "EMPTY", "n/a", "placeholder",
+	] {
+		sends("OPENAI_API_KEY", value, {}) == set()
+	}
+	every value in ["nonesuch", "sk-proj-Zx81", "changeme"] {
+		count(sends("OPENAI_API_KEY", value, {})) == 1
+	}
+}
+
+test_a_server_takes_a_dummy_for_its_own if {
+	count(sends("DB_PASSWORD", "none", {})) == 1
+	count(sends("API_KEY", "none", {})) == 1
+	count(sends("VLLM_API_KEY", "none", {"image": {"repository": "vllm/vllm-server"}})) == 1
+	count(sends("QDRANT__SERVICE__API_KEY", "none", {"engine": "qdrant"})) == 1
+}

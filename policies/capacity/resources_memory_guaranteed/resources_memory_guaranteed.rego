@@ -6,17 +6,20 @@
 #   use, so it always uses more than a smaller request, and pays for a kill with a recovery and an outage. This policy
 #   checks containers that run a known engine and write to a volume that lasts: a store that keeps nothing (a cache,
 #   Vault's development mode) only starts again. Engines in exempt_engines mostly keep their data in a bucket, and
-#   ClickHouse Keeper has only metadata. A missing request or limit is reported by resources-requests-required; a limit alone is fine, since the API server
-#   sets the request to it. With require_cpu, CPU is checked in the same way, for the quality of service class
-#   Guaranteed. Nothing is patched: a larger request may fit no node.
+#   ClickHouse Keeper has only metadata. A missing request or limit is reported by resources-requests-required; a limit
+#   alone is fine, since the API server sets the request to it. With require_cpu, CPU is checked in the same way, for
+#   the quality of service class Guaranteed. A VerticalPodAutoscaler sets requests again: the fix names it. Nothing is
+#   patched: a larger request may fit no node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
 # - ref: https://cloudnative-pg.io/documentation/current/resource_management/
+# - ref: https://github.com/kubernetes/autoscaler/blob/master/vertical-pod-autoscaler/docs/api.md
 # custom:
 #   severity: high
 #   action: warn
 #   match:
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod]
+#   inventory: {VerticalPodAutoscaler.autoscaling.k8s.io: optional}
 #   parameters:
 #     require_cpu:
 #       type: boolean
@@ -51,9 +54,26 @@ violation contains v if {
 			[container.name, resource, consequence[resource]],
 		),
 		"path": array.concat(container.path, ["resources", "requests", resource]),
-		"fix": sprintf("Set requests.%s of container %s to its limits.%s", [resource, container.name, resource]),
+		"fix": sprintf("Set requests.%s of container %s to its limits.%s%s", [resource, container.name, resource, vertical]),
 	}
 }
+
+# It sets the requests of each new pod. Which resources it leaves alone is not known.
+vertical := text if {
+	scaler := [one |
+		some one in input.related.autoscalers
+		one.kind == "VerticalPodAutoscaler"
+		one.mode != "Off"
+	][0]
+	text := sprintf(
+		", and let VerticalPodAutoscaler %s leave it alone, lest it sets another one (%s in its containerPolicies)",
+		[scaler.name, left_alone],
+	)
+} else := ""
+
+left_alone := "mode: \"Off\"" if {
+	input.parameters.require_cpu
+} else := "controlledResources: [cpu]"
 
 keeps(container) if {
 	some mount in container.mounts

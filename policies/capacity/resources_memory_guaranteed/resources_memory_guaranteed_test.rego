@@ -29,6 +29,20 @@ test_smaller_request_fails if {
 	v.fix == "Set requests.memory of container db to its limits.memory"
 }
 
+scaled(mode) := object.union(
+	request(container({"memory": gi}, {"memory": 2 * gi}), false),
+	{"related": {"autoscalers": [{"kind": "VerticalPodAutoscaler", "name": "pg", "mode": mode}]}},
+)
+
+test_what_overwrites_the_request_is_named if {
+	some v in found(scaled("InPlaceOrRecreate"))
+	contains(v.fix, "let VerticalPodAutoscaler pg leave it alone, lest it sets another one (controlledResources: [cpu]")
+	some x in found(object.union(scaled("Auto"), {"parameters": {"require_cpu": true}}))
+	contains(x.fix, "(mode: \"Off\" in its containerPolicies)")
+	some w in found(scaled("Off"))
+	w.fix == "Set requests.memory of container db to its limits.memory"
+}
+
 test_missing_values_are_another_policy_s_matter if {
 	found(request(container({"memory": gi}, {}), false)) == set()
 	found(request(container({}, {"memory": gi}), false)) == set()

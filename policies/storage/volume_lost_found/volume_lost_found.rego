@@ -77,9 +77,9 @@ condition(volume_name) := "" if {
 } else := ", if its class makes ext4 file systems"
 
 # From 18 on, the image refuses such a mount for another reason: it wants the volume one directory higher.
-fix(dir) := concat(" ", [
-	"Name a version in the image's tag: of 18 and later, mount the volume at /var/lib/postgresql; of an older one, mount",
-	"it with subPath: data, or set PGDATA: /var/lib/postgresql/data/pgdata; if the volume holds data already, keep to the",
+fix(dir) := concat("", [
+	"Name a version in the image's tag: of 18 and later, mount the volume at /var/lib/postgresql; of an older one, mount ",
+	"it with subPath: data", alternative(dir), "; if the volume holds data already, keep to the ",
 	"version that wrote it and change neither",
 ]) if {
 	dir.dir == "/var/lib/postgresql/data"
@@ -97,7 +97,18 @@ moved := {container.name |
 
 alternative(dir) := sprintf(", or set PGDATA: %s/pgdata", [dir.dir]) if {
 	input.workload.engine.name == "postgres"
+	not named_in_a_script(dir.dir)
 } else := ""
+
+# Such as pg_basebackup -D: the store would look elsewhere, and start empty.
+named_in_a_script(path) if {
+	some container in input.workload.containers
+	some text in array.concat(
+		array.concat(container.command, container.args),
+		[file.text | some file in object.get(container, "files", [])],
+	)
+	contains(text, path)
+}
 
 minds_lost_found(name) if {
 	some container in input.workload.containers

@@ -106,3 +106,17 @@ test_a_version_that_is_not_known_may_be_one_that_moved if {
 	some w in of_version("library/postgres", {"major": 16})
 	startswith(w.fix, "Mount it with subPath: data, or set PGDATA")
 }
+
+test_directory_that_a_script_fills_stays_where_it_is if {
+	document := request("library/postgres", "postgres", {}, ebs)
+	filling := [object.union(one, {"command": ["bash", "-c", "pg_basebackup -h primary -D /d"], "args": []}) |
+		some one in document.workload.containers
+	]
+	some v in found(object.union(document, {"workload": {"containers": filling}}))
+	startswith(v.fix, "Mount it with subPath: data; if the volume")
+	by_file := [object.union(one, {"command": [], "args": [], "files": [{"text": "initdb /d"}]}) |
+		some one in document.workload.containers
+	]
+	some w in found(object.union(document, {"workload": {"containers": by_file}}))
+	not contains(w.fix, "PGDATA")
+}

@@ -33,7 +33,9 @@
 #       - filestore.csi.storage.gke.io
 #       - gcsfuse.csi.storage.gke.io
 #       description: Drivers (globs) of file systems that many pods may write.
-#   fix: Keep one PersistentVolume for the disk. Of the other, set the reclaim policy to Retain before deleting it.
+#   fix: >-
+#     Keep one PersistentVolume for the disk. Of the other, set the reclaim policy to Retain before deleting it. Give
+#     those of one directory a directory each.
 #   why: two claims that write one disk corrupt what is on it
 package stategate.storage.pv_volume_handle_unique
 
@@ -44,38 +46,65 @@ violation contains v if {
 	shared := input.parameters.shared_drivers
 	driver := object.get(own, "driver", own.source)
 	not globs.matches_any(shared, driver)
-	some other in input.related.pvs
-	not released(other)
-	not both_shared(own, other)
-	told_here(other)
+	others := [other |
+		some other in input.related.pvs
+		not released(other)
+		not both_shared(own, other)
+	]
+	count(others) > 0
+	every other in others {
+		told_here(other)
+	}
+	names := concat(" and ", array.concat([input.workload.name], [other.name | some other in others]))
 	v := {
-		"msg": sprintf(
-			"PersistentVolumes %s and %s are one disk (%s): two claims can write it at once",
-			[input.workload.name, other.name, own.handle],
-		),
+		"msg": sprintf("PersistentVolumes %s are one %s (%s): %s", [names, thing(own), own.handle, danger(others)]),
 		"path": place(own),
-		"key": other.name,
-		"fix": sprintf("Keep one of them. %s", [first(own, other)]),
+		"key": concat(" ", [other.name | some other in others]),
+		"fix": fix(own, others),
 	}
 }
+
+thing(own) := "directory" if {
+	own.source in {"hostPath", "local"}
+} else := "disk"
+
+danger(others) := "two claims can write it at once" if {
+	count(others) == 1
+} else := sprintf("%d claims can write it at once", [count(others) + 1])
 
 place(own) := ["spec", "csi", "volumeHandle"] if {
 	own.source == "csi"
 } else := ["spec", own.source]
 
+# What writes into one directory may be parts of one system, of which each needs its volume.
+fix(own, others) := sprintf("Give each a directory of its own: with their pods stopped, %s", [concat("; ", array.concat(
+	kept(own, others),
+	["move what belongs to all but one elsewhere, and make their PersistentVolumes and claims anew with the new paths"],
+))]) if {
+	thing(own) == "directory"
+} else := sprintf(
+	"Keep one of them. Before you delete the other, lest that deletes the disk: %s",
+	[concat("; ", kept(own, others))],
+) if {
+	count(kept(own, others)) > 0
+} else := "Keep one of them. Delete the other: with reclaim policy Retain, the disk stays"
+
 # Whichever goes may take the disk along.
-first(own, other) := sprintf("Before you delete the other, lest that deletes the disk: %s", [concat("; ", steps)]) if {
-	volumes := [{"name": input.workload.name, "volume": own}, {"name": other.name, "volume": other}]
-	gone := [one | some one in volumes; one.volume.reclaim_policy != "Retain"]
-	steps := array.concat(
-		[sprintf("set persistentVolumeReclaimPolicy: Retain in the manifest of %s", [one.name]) |
-			some one in gone
-			not is_there(one)
-		],
-		[sprintf("kubectl patch pv %s -p '%s'", [one.name, retain]) | some one in gone; is_there(one)],
+kept(own, others) := array.concat(
+	[sprintf("set persistentVolumeReclaimPolicy: Retain in the manifest of %s", [one.name]) |
+		some one in erased(own, others)
+		not is_there(one)
+	],
+	[sprintf("kubectl patch pv %s -p '%s'", [one.name, retain]) | some one in erased(own, others); is_there(one)],
+)
+
+erased(own, others) := [one |
+	some one in array.concat(
+		[{"name": input.workload.name, "volume": own}],
+		[{"name": other.name, "volume": other} | some other in others],
 	)
-	count(steps) > 0
-} else := "Delete the other: with reclaim policy Retain, the disk stays"
+	one.volume.reclaim_policy != "Retain"
+]
 
 # One that is not there yet cannot be patched.
 is_there(one) if one.volume.phase

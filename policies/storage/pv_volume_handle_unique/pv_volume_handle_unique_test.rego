@@ -69,6 +69,17 @@ test_disks_without_a_driver_count if {
 	local := {"source": "local", "handle": "/mnt/d on n1"}
 	document := request("b", local, [object.union(local, {"name": "a"})])
 	some v in found(json.remove(document, ["workload/persistent_volume/driver"]))
-	contains(v.msg, "are one disk (/mnt/d on n1)")
+	contains(v.msg, "are one directory (/mnt/d on n1): two claims can")
 	v.path == ["spec", "local"]
+}
+
+test_one_directory_is_not_told_to_lose_a_volume if {
+	dir := {"source": "hostPath", "handle": "/mnt/d on n1"}
+	retained := object.union(dir, {"reclaim_policy": "Retain"})
+	some v in found(request("c", retained, [object.union(retained, {"name": "a"}), object.union(retained, {"name": "b"})]))
+	contains(v.msg, "PersistentVolumes c and a and b are one directory (/mnt/d on n1): 3 claims can write it at once")
+	startswith(v.fix, "Give each a directory of its own: with their pods stopped, move what belongs")
+	found(request("b", retained, [object.union(retained, {"name": "a"}), object.union(retained, {"name": "c"})])) == set()
+	some w in found(request("c", retained, [object.union(dir, {"name": "a"})]))
+	contains(w.fix, "set persistentVolumeReclaimPolicy: Retain in the manifest of a; move what belongs")
 }

@@ -7,7 +7,8 @@
 #   sizes without a unit and for claims that hold a data store's data: a claim of 50Mi for the state of some other
 #   program is meant so, and so is one for a volume made by hand of that size. The maximum is that
 #   of the class (class_maximum) or else that of the tier, which is the label stategate.io/tier of the Namespace or
-#   default_tier. A tier without an entry has no maximum. Generic ephemeral volumes are not checked, nor are the
+#   default_tier. A tier without an entry has no maximum, nor does a claim that names a volume made by hand which is an
+#   NFS or SMB export or a directory of a node: its size is only a number. Generic ephemeral volumes are not checked, nor are the
 #   claims that an existing StatefulSet creates for further replicas.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/
@@ -58,6 +59,7 @@ violation contains v if {
 	some claim in requested_claims.requested
 	limit := maximum(claim)
 	claim.size > limit.bytes
+	not nominal(claim)
 	v := {
 		"msg": sprintf("claim %s asks for %s: %s allows %s", [claim.name, claim.size_text, limit.whose, shown(limit.bytes)]),
 		"path": path(claim),
@@ -77,6 +79,19 @@ volume_is_small if {
 	some volume in meant_volumes.meant | meant_volumes.of_its_size
 	volume.capacity < input.parameters.minimum
 }
+
+# Of an export or a directory that was made by hand, nothing orders or enforces the size.
+nominal(claim) if {
+	name := claim.volume_name
+	some volume in input.related.pvs
+	volume.name == name
+	not volume.annotations["pv.kubernetes.io/provisioned-by"]
+	of_a_directory(volume)
+}
+
+of_a_directory(volume) if volume.source in {"nfs", "hostPath"}
+
+of_a_directory(volume) if volume.driver in {"nfs.csi.k8s.io", "smb.csi.k8s.io"}
 
 maximum(claim) := {"bytes": min(of_class), "whose": sprintf("class %s", [claim.storage_class])} if {
 	of_class := [bytes |

@@ -105,3 +105,15 @@ test_claim_for_a_small_volume_passes if {
 	found(object.union(document, {"related": {"pvs": [{"name": "pv", "capacity": 1000}]}})) == set()
 	count(found(object.union(document, {"related": {"pvs": [{"name": "pv", "capacity": 80 * gi}]}}))) == 1
 }
+
+test_size_of_an_export_made_by_hand_is_only_a_number if {
+	one := object.union(claim("object", 20000 * gi, "20000Gi"), {"volume_name": "films"})
+	every volume in [{"source": "nfs"}, {"source": "csi", "driver": "smb.csi.k8s.io"}] {
+		known := object.union(volume, {"name": "films", "annotations": {}})
+		found(object.union(request([one]), {"related": {"pvs": [known]}})) == set()
+		made := object.union(known, {"annotations": {"pv.kubernetes.io/provisioned-by": "nfs.csi.k8s.io"}})
+		count(found(object.union(request([one]), {"related": {"pvs": [made]}}))) == 1
+	}
+	ordered := {"source": "csi", "driver": "ebs.csi.aws.com", "name": "films", "annotations": {}}
+	count(found(object.union(request([one]), {"related": {"pvs": [ordered]}}))) == 1
+}

@@ -123,6 +123,9 @@ spelling(provisioner, name) := lower(name) if {
 remedy(provisioner, extra_rules) := sprintf("%s, with encryptionKMSID: \"<yours>\" or encryptionPassphrase in its secrets", [text]) if {
 	globs.matches_any(["*rbd.csi.ceph.com"], provisioner)
 	text := listed(provisioner, extra_rules)
+} else := sprintf("%s, of a Secret with the key in CRYPTO_KEY_VALUE", [text]) if {
+	provisioner == "driver.longhorn.io"
+	text := listed(provisioner, extra_rules)
 } else := listed(provisioner, extra_rules)
 
 listed(provisioner, extra_rules) := concat(" or ", {text |

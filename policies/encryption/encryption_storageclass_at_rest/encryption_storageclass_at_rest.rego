@@ -77,8 +77,8 @@ violation contains v if {
 		),
 		"path": ["parameters"],
 		"fix": sprintf(
-			"Set below parameters, spelled exactly so: %s; a class that exists is deleted and created again",
-			[encryption.remedy(class.provisioner, input.parameters.extra_rules)],
+			"Set below parameters, spelled exactly so: %s%s; a class that exists is deleted and created again",
+			[encryption.remedy(class.provisioner, input.parameters.extra_rules), for_growth],
 		),
 	}
 }
@@ -86,4 +86,11 @@ violation contains v if {
 else_turn_on := sprintf("; if not, set %s", [how]) if {
 	how := encryption.remedy(class.provisioner, input.parameters.extra_rules)
 	how != ""
+} else := ""
+
+# A node grows a device only with its key. Older versions of Kubernetes give it none.
+for_growth := sprintf(" (from Kubernetes 1.29 on also %s, or a mounted volume does not grow)", [names]) if {
+	class.provisioner == "driver.longhorn.io"
+	class.allow_volume_expansion
+	names := "csi.storage.k8s.io/node-expand-secret-name and csi.storage.k8s.io/node-expand-secret-namespace"
 } else := ""

@@ -171,3 +171,11 @@ test_extra_rule_is_another_way if {
 test_values_of_extra_rules_need_not_be_text if {
 	found(told(class("csi.san.example", {"crypt": "true"}), {"extra_rules": {"csi.san.example": {"crypt": true}}})) == set()
 }
+
+test_longhorn_s_key_is_needed_to_grow if {
+	growing := object.union(class("driver.longhorn.io", {}), {"workload": {"storage_class": {"allow_volume_expansion": true}}})
+	some v in found(growing)
+	contains(v.fix, "of a Secret with the key in CRYPTO_KEY_VALUE (from Kubernetes 1.29 on also csi.storage.k8s.io/node-expand-secret-name")
+	some w in found(class("driver.longhorn.io", {}))
+	not contains(w.fix, "expand")
+}

@@ -186,3 +186,9 @@ test_fix_lets_members_join if {
 	some v in found(galera)
 	contains(v.fix, "its own ping command (with a startupProbe as long as a state transfer")
 }
+
+test_no_answer_passes_a_test_for_one_answer if {
+	found(runs(["sh", "-c", "[ \"$(curl -s https://ifconfig.co/city)\" != \"${VPN_CITY}\" ]"])) == set()
+	count(found(runs(["sh", "-c", "[ \"$(curl -s https://ifconfig.co/city)\" = \"${VPN_CITY}\" ]"]))) == 1
+	count(found(runs(["sh", "-c", "curl -f https://ifconfig.co && [ \"$(curl -s https://a.example)\" != \"b\" ]"]))) > 0
+}

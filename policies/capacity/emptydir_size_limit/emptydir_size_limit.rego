@@ -45,12 +45,13 @@ violation contains v if {
 # A data store can fill it, and nothing else bounds it.
 grows(name, "Memory") if {
 	some container in input.workload.containers
-	engines.of(container)
+	engine := engines.of(container)
 	not container.limits.memory
 	not input.workload.pods.limits.memory
 	some mount in container.mounts
 	mount.volume == name
 	path := mount.mount_path
+	not for_sockets(engine, path)
 	not regex.match(small_in_memory, path)
 }
 
@@ -68,14 +69,20 @@ grows(name, "") if {
 	not bounded
 }
 
+# MySQL sorts there; others have their sockets there, and temporary files beside their data.
+for_sockets(engine, path) if {
+	path in {"/tmp", "/run", "/var/run"}
+	[engine, path] != ["mysql", "/tmp"]
+}
+
 # Where it sorts, unless told otherwise.
 spills(engine, path) if {
 	engine == "mysql"
 	path == "/tmp"
 }
 
-spills(_, path) if {
-	not path in {"/tmp", "/run", "/var/run"}
+spills(engine, path) if {
+	not for_sockets(engine, path)
 	# What their images write there is small or rotated: they log to the console.
 	not regex.match(`^/opt/bitnami/(.*(logs?|/tmp/.*)|postgresql/tmp)$`, path)
 	regex.match(`(^|[/_.-])(te?mp|scratch|spill|sort|work|caches?|logs?)$`, lower(path))

@@ -121,3 +121,8 @@ test_scratch_of_bitnami_passes if {
 	# Sorts and ALTER TABLE spill there.
 	count(found_at("/opt/bitnami/mariadb/tmp", "mysql")) == 1
 }
+
+test_sockets_in_memory_pass if {
+	policy.violation == set() with input as at("/tmp", "mongodb", volume({"medium": "Memory"}), {}, [])
+	count(policy.violation) == 1 with input as at("/tmp", "mysql", volume({"medium": "Memory"}), {}, [])
+}

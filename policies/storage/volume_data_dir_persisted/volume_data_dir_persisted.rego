@@ -75,8 +75,8 @@ told_as_a_cache(name) if data_dirs.often_a_cache(name, input.parameters.often_ca
 message(container, dirs, where) := text if {
 	of_another_make(container, dirs)
 	text := sprintf(
-		"no volume holds the data of container %s: a restart loses all of it (the known images of %s keep it in %s: %s)",
-		[container.name, input.workload.engine.name, where, "look where this one does"],
+		"no volume holds the data of container %s: a restart loses all of it (the known images of %s keep it in %s)",
+		[container.name, input.workload.engine.name, where],
 	)
 } else := sprintf("container %s keeps its %s in %s, where %s", [container.name, kept(dirs), where, consequence(dirs)])
 
@@ -166,8 +166,8 @@ remedy(container, dirs, where) := sprintf(
 } else := sprintf("%sMount %s%s", [first(container), concat(" and ", at), hides]) if {
 	at := {text | some dir in dirs; text := beneath(container, dir)}
 	count(at) > 0
-} else := sprintf("%sLook where it writes (df DIR in the container), and mount %s there%s", [
-	first(container), data_dirs.remedy, way_out(container),
+} else := sprintf("%sMount %s where its image writes (%s, unless it was built for another directory)%s", [
+	first(container), data_dirs.remedy, where, way_out(container),
 ]) if {
 	of_another_make(container, dirs)
 } else := concat("", [first(container), fix(container, where)])

@@ -74,9 +74,12 @@ saved(mount) := dumps.save_of(mount.container) if {
 	input.workload.engine
 } else := "copy the files while it is stopped"
 
-# The pods of a DaemonSet do not move; a directory that must be there is not made.
+# The pods of a DaemonSet do not move, nor do those that one node only may run; a directory that must be there is not made.
 consequence(volume) := "a node that goes takes it along, and no quota counts it" if {
 	input.workload.kind == "DaemonSet"
+} else := sprintf("when node %s goes, so does it, and no quota counts it", [nodes[0]]) if {
+	nodes := input.workload.scheduling.hostnames
+	count(nodes) == 1
 } else := "a pod that moves does not start, or starts with other files" if {
 	volume.host_path_type == "Directory"
 } else := "a pod that moves starts without it, or with old files"

@@ -186,3 +186,11 @@ test_directory_that_must_be_there_is_not_made if {
 	some v in found(object.union(document, {"workload": object.union(document.workload, {"volumes": must_be})}))
 	contains(v.msg, "a pod that moves does not start, or starts with other files")
 }
+
+test_pods_of_one_node_do_not_move if {
+	document := request([on("/var/lib/postgresql/data", "default", disk)], [disk])
+	some v in found(object.union(document, {"workload": {"scheduling": {"hostnames": ["node-a"]}}}))
+	contains(v.msg, "is in /mnt/pg of the node: when node node-a goes, so does it, and no quota counts it")
+	some w in found(object.union(document, {"workload": {"scheduling": {"hostnames": ["node-a", "node-b"]}}}))
+	contains(w.msg, "a pod that moves starts without it")
+}

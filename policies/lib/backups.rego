@@ -112,10 +112,15 @@ idle(schedule) if schedule.paused
 
 idle(schedule) if never(schedule)
 
-# Of a placeholder, it is not known when it comes due.
 never(schedule) if {
 	schedule.never
-	not regex.match(`[{}$<>%]|\[\[|__|^[A-Z][A-Z_]+$`, schedule.schedule)
+	not to_be_filled_in(schedule)
+}
+
+# Of a placeholder in a file, it is not known when it comes due. In a cluster, it is what is there.
+to_be_filled_in(schedule) if {
+	object.get(input, ["review", "uid"], "") == ""
+	regex.match(`[{}$<>%]|\[\[|__|^[A-Z][A-Z_]+$`, schedule.schedule)
 }
 
 without_data(schedule) if not volumes_included(schedule)

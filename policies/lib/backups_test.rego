@@ -38,6 +38,12 @@ test_a_schedule_that_saves_no_volumes_does_not if {
 test_a_placeholder_may_come_due if {
 	every text in ["{{{ .postgres.backup.schedule }}}", "${CRON}", "<SCHEDULE>", "BACKUP_SCHEDULE"] {
 		by_schedule({"never": true, "schedule": text})
+		schedule := {"paused": false, "resources": [], "never": true, "schedule": text}
+		not backups.by_schedule with input as {
+			"review": {"uid": "9f4c"},
+			"workload": workload,
+			"related": {"backup_schedules": [schedule]},
+		}
 	}
 }
 

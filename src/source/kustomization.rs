@@ -177,8 +177,12 @@ pub struct Kustomization {
     pub directories: BTreeSet<PathBuf>,
     /// Those of the files that are only laid over others.
     pub patches: BTreeSet<PathBuf>,
+    /// Those of the files that it builds from.
+    resources: BTreeSet<PathBuf>,
     /// It changes nothing of what it names.
     collects: bool,
+    /// It builds from charts, too.
+    inflates: bool,
 }
 
 impl Kustomization {
@@ -191,9 +195,14 @@ impl Kustomization {
             return None;
         }
         let component = says("kind") == "Component";
-        let changes = |all: &Map<String, Value>| all.keys().any(|key| !UNCHANGED.contains(&key.as_str()));
+        let has =
+            |all: &Map<String, Value>, fields: &[&str]| all.keys().any(|key| fields.contains(&key.as_str()));
+        let changes = |all: &Map<String, Value>| {
+            all.keys().any(|key| !UNCHANGED.contains(&key.as_str()) && !CHARTS.contains(&key.as_str()))
+        };
         let collects = !component && value.as_object().is_some_and(|all| !changes(all));
-        let mut own = Self { component, collects, ..Self::default() };
+        let inflates = value.as_object().is_some_and(|all| has(all, &CHARTS));
+        let mut own = Self { component, collects, inflates, ..Self::default() };
         own.files.insert(file.to_owned());
         let directory = file.parent().unwrap_or(Path::new(""));
         let mut whole = BTreeSet::new();
@@ -208,6 +217,9 @@ impl Kustomization {
                 Ok(real) if real.is_file() => {
                     let kind = if patch { &mut own.patches } else { &mut whole };
                     kind.insert(path.clone());
+                    if role == Role::Resource {
+                        own.resources.insert(path.clone());
+                    }
                     own.files.insert(path);
                 }
                 Ok(_) if role != Role::File && path != directory => drop(own.directories.insert(path)),
@@ -257,16 +269,25 @@ pub fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>, boundar
     made_of
 }
 
-/// What a Kustomize directory is built from if it only collects that: none of it is changed, so each part is judged the
-/// same by itself.
-pub fn collected(directory: &Path, boundary: &Boundary) -> Option<MadeOf> {
+/// The parts of a Kustomize directory that only collects them: none is changed, so each is judged the same by itself.
+pub struct Collected {
+    pub files: BTreeSet<PathBuf>,
+    pub directories: BTreeSet<PathBuf>,
+    /// Charts are a part, too.
+    pub with_charts: bool,
+}
+
+/// None if the directory does more than to collect.
+pub fn collected(directory: &Path, boundary: &Boundary) -> Option<Collected> {
     let own = Kustomization::in_directory(directory, boundary).filter(|own| own.collects)?;
-    let files = own.files.into_iter().filter(|file| !is_kustomization(file)).collect();
-    Some(MadeOf { files, directories: own.directories, patches: own.patches })
+    Some(Collected { files: own.resources, directories: own.directories, with_charts: own.inflates })
 }
 
 /// What a kustomization may say that changes nothing of what it names.
 pub(super) const UNCHANGED: [&str; 5] = ["apiVersion", "kind", "metadata", "resources", "bases"];
+
+/// What adds to that, and changes nothing of it either.
+const CHARTS: [&str; 3] = ["helmCharts", "helmGlobals", "helmChartInflationGenerator"];
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,7 @@ use super::kustomization::{collected, is_kustomization, made_of};
 use super::manifests::Manifests;
 use super::render::{RenderOptions, Renderer};
 use super::tree::{Rendered, is_manifest};
+use crate::diagnostic::Diagnostic;
 use crate::yaml::RepeatedKeys;
 
 impl Manifests {
@@ -32,9 +33,10 @@ impl Manifests {
                 all.lost.insert(rendered.directory.clone(), unrendered(&rendered));
                 continue;
             };
-            // What is wrong with its parts, they tell themselves.
+            // What is wrong with its parts, they tell themselves, except for charts.
             let own = rendered.template(None).display().to_string();
-            all.errors.extend(errors.iter().filter(|error| *error.source == own).cloned());
+            let is_own = |error: &&Diagnostic| collected.with_charts || *error.source == own;
+            all.errors.extend(errors.iter().filter(is_own).cloned());
             if rendered == *root {
                 of_root = errors;
             }

@@ -250,8 +250,12 @@ fn tell(scanned: &mut [ScannedSource], report: &mut Report) {
 /// What directories that cannot be rendered hide.
 fn told_of_lost(lost: &BTreeMap<PathBuf, BTreeSet<PathBuf>>) -> Option<String> {
     const SHOWN: usize = 4;
-    let names: Vec<String> =
-        lost.keys().take(SHOWN).map(|directory| plain::path(directory).to_string()).collect();
+    // An empty path is the current directory.
+    let name = |directory: &PathBuf| match directory.as_os_str().is_empty() {
+        true => ".".to_owned(),
+        false => plain::path(directory).to_string(),
+    };
+    let names: Vec<String> = lost.keys().take(SHOWN).map(name).collect();
     let more = match lost.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod child;
 pub mod cluster_policies;
 pub mod credentials;
+mod dependencies;
 pub mod fields;
 mod file_kind;
 mod ignore_files;

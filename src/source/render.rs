@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use super::child::{self, ChildError, Limits};
 use super::tree::Rendered;
 use super::walk::all_inside;
-use super::{FILE_LIMIT, diagnostic, inspection, read_text};
+use super::{FILE_LIMIT, dependencies, diagnostic, inspection, read_text};
 use crate::diagnostic::Diagnostic;
 
 /// With --allow-remote, bases and charts are fetched over the network.
@@ -123,7 +125,10 @@ impl Rendered {
                     let help = "helm would read it; remove it, name it in .helmignore, or leave charts out with --no-render";
                     vec![error.with_help(help)]
                 })?;
-                self.helm(&whole, has_schema(&files), options).map_err(|error| vec![error])
+                let complete =
+                    dependencies::completed(directory, &self.boundary).map_err(|error| vec![error])?;
+                let chart = complete.as_ref().map_or(whole.as_path(), TempDir::path);
+                self.helm(chart, &whole, has_schema(&files), options).map_err(|error| vec![error])
             }
             Renderer::Kustomize => {
                 let faults = inspection::faults(directory, &self.boundary, options.allow_remote);
@@ -136,10 +141,16 @@ impl Rendered {
         }
     }
 
-    fn helm(&self, directory: &Path, schema: bool, options: &RenderOptions) -> Result<Vec<u8>, Diagnostic> {
+    fn helm(
+        &self,
+        chart: &Path,
+        directory: &Path,
+        schema: bool,
+        options: &RenderOptions,
+    ) -> Result<Vec<u8>, Diagnostic> {
         let named_after = options.named_after.get(&self.directory).map_or(directory, PathBuf::as_path);
         let mut arguments: Vec<OsString> = vec!["template".into(), release(named_after).into()];
-        arguments.push(directory.into());
+        arguments.push(chart.into());
         arguments.push(format!("--namespace={}", options.namespace).into());
         let version = options.kube_version.as_deref().unwrap_or(NEWEST_KUBERNETES);
         arguments.push(format!("--kube-version={version}").into());
@@ -319,7 +330,7 @@ fn has_schema(files: &[PathBuf]) -> bool {
 
 /// What a chart's `.helmignore` keeps from helm, by name and by whether it is a directory. Only patterns count that
 /// cannot be understood in two ways: `name`, `name/` and `*.suffix`.
-fn left_out(directory: &Path) -> impl Fn(&str, bool) -> bool {
+pub(super) fn left_out(directory: &Path) -> impl Fn(&str, bool) -> bool {
     let is_plain = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
     };

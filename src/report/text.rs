@@ -1,13 +1,15 @@
 //! The report for people: each finding reads like a compiler error.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::exceptions::notices;
 use super::{Excerpt, Found, Report, ReviewedObject};
-use crate::decision::Unknown;
+use crate::decision::{Finding, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::plain;
@@ -21,16 +23,26 @@ pub fn render(report: &Report, colours: bool) -> String {
         out.push_str(text.trim_end());
         out.push_str("\n\n");
     };
-    for error in &report.errors {
-        block(renderer.render(&[diagnostic(error, Level::ERROR)]));
+    for (error, others) in alike(&report.errors, |error| (&error.message, &error.help, error.line)) {
+        let others = others.iter().map(|error| plain::line(&error.source).into_owned()).collect();
+        block(renderer.render(&[also(diagnostic(error, Level::ERROR), others)]));
     }
     for warning in &report.warnings {
         block(renderer.render(&[diagnostic(warning, Level::WARNING)]));
     }
+    // The same object in several files, such as copies or overlays of one base, is told once.
+    let news: Vec<(&ReviewedObject, &Found)> = report.news().collect();
+    let copies = alike(&news, |(object, found)| {
+        let Finding { policy, action, message, key, fix, .. } = &found.finding;
+        (&object.kind, &object.name, policy, action, (message, key, fix))
+    });
+    for ((object, found), others) in copies {
+        let place = |(object, found): &&(&ReviewedObject, &Found)| {
+            format!("{}:{}", plain::line(&object.file), found.place.line.max(1))
+        };
+        block(renderer.render(&[also(finding(object, found), others.iter().map(place).collect())]));
+    }
     for object in &report.objects {
-        for found in object.findings.iter().filter(|found| report.is_news(found)) {
-            block(renderer.render(&[finding(object, found)]));
-        }
         for (policy, error, refuses) in &object.failures {
             let level = if *refuses { Level::ERROR } else { Level::WARNING };
             let title = format!("the policy could not decide: {}", plain::line(error));
@@ -75,6 +87,33 @@ pub fn render(report: &Report, colours: bool) -> String {
     }
     out.push_str(&summary(report));
     out
+}
+
+/// The first of those that are alike, each with the others, in order.
+fn alike<'a, T, K: Eq + Hash>(all: &'a [T], what: impl Fn(&'a T) -> K) -> Vec<(&'a T, Vec<&'a T>)> {
+    let mut told: Vec<(&'a T, Vec<&'a T>)> = Vec::new();
+    let mut positions: HashMap<K, usize> = HashMap::new();
+    for one in all {
+        match positions.entry(what(one)) {
+            Entry::Occupied(first) => {
+                told.get_mut(*first.get()).into_iter().for_each(|(_, others)| others.push(one))
+            }
+            Entry::Vacant(free) => {
+                free.insert(told.len());
+                told.push((one, Vec::new()));
+            }
+        }
+    }
+    told
+}
+
+/// Names the other places of what is told.
+fn also(group: Group<'_>, mut places: Vec<String>) -> Group<'_> {
+    places.dedup();
+    match places.as_slice() {
+        [] => group,
+        places => group.element(Level::NOTE.with_name("also").message(some(places))),
+    }
 }
 
 /// The objects that policies would patch: one entry for each set of policies.

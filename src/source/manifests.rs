@@ -203,6 +203,28 @@ fn diagnostic(file: &SourceText, error: YamlError) -> Diagnostic {
     Diagnostic { help, ..file.error(line, column, message) }
 }
 
+/// Whether a text cannot hold an object, even if it could be read: none of its keys is `apiVersion`, in whatever way a
+/// key can be written.
+fn holds_no_object(text: &str) -> bool {
+    let is_escape = |rest: &str| rest.starts_with(['x', 'u', 'U', '\n', '\r']);
+    !text.contains("apiVersion") && !text.split('\\').skip(1).any(is_escape)
+}
+
+/// The first line that shows a text to be a template of ytt, whose code stands in comments.
+fn ytt(text: &str) -> Option<usize> {
+    if !text.contains("#@") {
+        return None;
+    }
+    let is_code = |line: &str| {
+        let (before, comment) = line.split_once("#@").unwrap_or((line, ""));
+        let value = before.trim_end().ends_with(':') && comment.starts_with(' ');
+        value
+            || before.trim().is_empty()
+                && ["data/values", "overlay/", " load("].iter().any(|code| comment.starts_with(code))
+    };
+    text.lines().position(is_code).map(|at| at + 1)
+}
+
 /// The objects read, and the errors.
 #[derive(Debug, Default)]
 pub struct Manifests {
@@ -301,7 +323,18 @@ impl Manifests {
             Ok(read) => read,
             Err(error) => return self.errors.push(diagnostic(&SourceText::new(name, ""), error)),
         };
+        if !faults.is_empty() && holds_no_object(&text) {
+            self.foreign += 1;
+            return;
+        }
         let file = SourceText::new(name, text.into_owned());
+        if let Some(line) = Some(&file.text).filter(|_| unfilled).and_then(|text| ytt(text)) {
+            let error =
+                file.error(line, 1, "ytt makes a manifest of this template, so what it says is not known");
+            return self
+                .errors
+                .push(error.with_help("check what is made of it: ytt -f DIR | stategate check -"));
+        }
         let mut template = false;
         for Fault { error, part } in faults {
             // Of a template, each document would be told the same.
@@ -322,7 +355,9 @@ impl Manifests {
                 let filled = placeholders::fill(&mut document.value);
                 self.placeholder = self.placeholder.take().or(filled);
             }
-            self.warnings.extend(document.repeated.into_iter().map(|error| diagnostic(&file, error)));
+            if document.value.get("kind").is_some() {
+                self.warnings.extend(document.repeated.into_iter().map(|error| diagnostic(&file, error)));
+            }
             let positions = Arc::new(document.positions);
             let manifest = Manifest {
                 object: Arc::new(document.value),
@@ -429,6 +464,36 @@ impl Manifests {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn what_cannot_be_read_is_no_fault_if_it_can_hold_no_object() {
+        for (text, errors) in [
+            ("{// settings\n\"a\": [1,}", 0),
+            ("- {{ range .Items }}\n  a: b", 0),
+            ("{// settings\n\"apiVersion\": \"v1\",}", 1),
+            ("{// settings\n\"\\u0061piVersion\": \"v1\",}", 1),
+            ("\"api\\\nVersion\": v1\n{", 1),
+        ] {
+            let mut read = Manifests::default();
+            read.add("x.json".to_owned(), text.as_bytes());
+            assert_eq!((read.errors.len(), read.foreign), (errors, 1 - errors), "{text}: {:?}", read.errors);
+        }
+    }
+
+    #[test]
+    fn a_template_of_ytt_is_not_read_as_it_is() {
+        let object = "apiVersion: v1\nkind: Service\nmetadata: {name: pg}\n";
+        for (text, errors) in [
+            (format!("{object}spec: #@ spec()\n"), 1),
+            (format!("#@ load(\"@ytt:data\", \"data\")\n{object}"), 1),
+            (format!("#@overlay/match by=\"x\"\n---\n{object}"), 1),
+            (format!("# @ load\n#@ param --x\n{object}"), 0),
+        ] {
+            let mut read = Manifests::default();
+            read.add("x.yaml".to_owned(), text.as_bytes());
+            assert_eq!((read.errors.len(), read.objects.len()), (errors, 1 - errors), "{text}");
+        }
+    }
 
     #[test]
     fn placeholders_of_what_is_stored_or_recorded_stay() {

@@ -19,7 +19,8 @@ pub struct YamlError {
 }
 
 /// The advice for a text that is none yet.
-const TEMPLATE: &str = "this looks like an unrendered Helm template; run helm template first";
+const TEMPLATE: &str =
+    "this looks like a template; check what is made of it: helm template DIR | stategate check -";
 
 impl YamlError {
     /// Does the text seem to be a template, so that all that can be said of it was said?

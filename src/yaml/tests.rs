@@ -775,7 +775,7 @@ fn template_remnants_are_recognised() {
         "{\"a\": {{ .Values.x }}}\n",
     ] {
         let help = wrong(text).help.unwrap_or_default();
-        assert!(help.contains("unrendered Helm template"), "{text:?}: {help}");
+        assert!(help.contains("this looks like a template"), "{text:?}: {help}");
     }
     assert_eq!(one("a: '{{ x }}'").value, json!({"a": "{{ x }}"}));
 }

@@ -2,6 +2,7 @@
 package stategate.lib.data_dirs
 
 import data.stategate.lib.globs
+import data.stategate.lib.named_stores
 import data.stategate.lib.node_names
 import data.stategate.lib.publishers
 
@@ -243,6 +244,27 @@ remedy := "an entry of spec.volumeClaimTemplates (if the StatefulSet exists, del
 } else := node_names.remedy if {
 	node_names.remedy
 } else := "a persistentVolumeClaim (a StatefulSet makes one for each replica)"
+
+# The directory is that of other images. That no volume holds the data is known all the same: the container has none.
+of_another_make(container, dirs) if {
+	image := container.image
+	not publishers.versioned(image)
+	every dir in dirs {
+		dir.origin in {"default", "also"}
+		not dir.mount
+		not dir.hidden_by
+		not left(dir)
+	}
+	every mount in container.mounts {
+		not persisted({"mount": mount})
+	}
+}
+
+# What is no data store need not keep any data.
+by_name_alone(container, dirs) if {
+	of_another_make(container, dirs)
+	named_stores.only_named(container)
+}
 
 # The old directory in whose place one of the new workload is, if it was on storage that lasts. The data stays there.
 left(dir) := [old | some old in left_in[dir.container]; old.dir == dir.dir][0] if {

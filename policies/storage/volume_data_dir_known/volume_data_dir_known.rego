@@ -11,7 +11,8 @@
 #   store's name but is neither its publisher's nor a known packager's may keep its data elsewhere: where it has a
 #   volume, but none at the publisher's directory, or none at one that the publisher's image also writes to, this policy
 #   says so. /opt/cassandra/data is a link to the data in the official image of Cassandra: what a volume there holds
-#   depends on the runtime. In the profile baseline, it also tells of Redis and Prometheus without any volume
+#   depends on the runtime. Of an image without any volume whose name alone is that of a data store, this policy says
+#   so, too: without a port, variable, command or version of it, it may be anybody's service. In the profile baseline, it also tells of Redis and Prometheus without any volume
 #   (often_caches), where the others refuse them.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
@@ -72,6 +73,28 @@ violation contains v if {
 		"fix": sprintf(
 			"Look where it writes (df DIR in the container). Only if that is the volume, name it in stategate.io/data-paths; %s",
 			["if not, save the data before you mount the volume there: any restart loses it"],
+		),
+	}
+}
+
+# Nothing but the image's name says that it is a data store.
+violation contains v if {
+	some container in input.workload.containers
+	name := container.name
+	dirs := {dir | some dir in data_dirs.unpersisted; dir.container == name; not data_dirs.uncertain(dir)}
+	count(dirs) > 0
+	data_dirs.by_name_alone(container, dirs)
+	not data_dirs.often_a_cache(name, input.parameters.often_caches)
+	not data_dirs.called_a_cache(input.workload, ["cache", "cache-*", "*-cache", "*-cache-*"])
+	v := {
+		"msg": sprintf(
+			"image %s is called like %s, and container %s has no volume: if it keeps data, a restart loses all of it",
+			[container.image_name, container.engine, name],
+		),
+		"path": container.path,
+		"fix": sprintf(
+			"Look where it writes (df DIR in the container). If it is %s or keeps other data, %s; then mount %s there, and %s",
+			[container.engine, "save it first", data_dirs.remedy, "bring the data back"],
 		),
 	}
 }

@@ -123,3 +123,31 @@ test_redis_without_a_volume_is_told_of_where_it_is_not_refused if {
 	found(object.union(redis, {"parameters": {"often_caches": []}})) == set()
 	found(object.union(redis, {"workload": {"name": "web-cache"}})) == set()
 }
+
+own_vault := {"workload": {
+	"kind": "Deployment",
+	"name": "vault",
+	"engine": {"name": "vault", "container": "db", "data_dirs": [dir("/vault/data", "default")]},
+	"containers": [{
+		"name": "db",
+		"role": "main",
+		"engine": "vault",
+		"image_name": "unkey/vault:dev",
+		"image": {"registry": "docker.io", "repository": "unkey/vault", "tag": "dev"},
+		"command": [],
+		"args": ["--config", "/etc/unkey.toml"],
+		"env": [],
+		"env_from": false,
+		"ports": [{"port": 8060}],
+		"mounts": [{"source": "configMap", "mount_path": "/etc/unkey"}],
+		"path": container,
+	}],
+}}
+
+test_a_name_alone_is_told_of if {
+	some v in found(own_vault)
+	startswith(v.msg, "image unkey/vault:dev is called like vault, and container db has no volume")
+	contains(v.fix, "If it is vault or keeps other data, save it first; then mount a persistentVolumeClaim")
+	serving := [object.union(one, {"args": ["server"]}) | some one in own_vault.workload.containers]
+	found(object.union(own_vault, {"workload": {"containers": serving}})) == set()
+}

@@ -6,7 +6,8 @@
 #   image from 18 on, which writes below /var/lib/postgresql/18 instead of below /var/lib/postgresql/data. The directory
 #   is known from arguments, environment or the table of images; for your own image that writes elsewhere, set the
 #   annotation stategate.io/data-paths. Of an image that only has a data store's name, and that has a lasting volume
-#   somewhere, the directory is not known: volume-data-dir-known asks for it. If a Secret decides, or a ConfigMap that
+#   somewhere, the directory is not known: volume-data-dir-known asks for it. So it does where nothing but the name of
+#   another maker's image says that it is a data store: no port, variable, command or version of it. If a Secret decides, or a ConfigMap that
 #   is not known, nothing is flagged; if a script does, volume-data-dir-known says so. What a data store needs beside
 #   its data directory is checked, too: ZooKeeper's transactions (/datalog), a write-ahead log on a disk of its own, the
 #   commit log of Cassandra, the configuration of OpenLDAP. A configuration file that is not known may move the data to
@@ -59,6 +60,7 @@ violation contains v if {
 	not told_as_a_cache(name)
 	dirs := homeless(name)
 	count(dirs) > 0
+	not data_dirs.by_name_alone(container, dirs)
 	where := concat(" and ", places(dirs))
 	v := {
 		"msg": message(container, dirs, where),
@@ -73,27 +75,12 @@ a_cache if data_dirs.called_a_cache(input.workload, input.parameters.cache_names
 told_as_a_cache(name) if data_dirs.often_a_cache(name, input.parameters.often_caches)
 
 message(container, dirs, where) := text if {
-	of_another_make(container, dirs)
+	data_dirs.of_another_make(container, dirs)
 	text := sprintf(
 		"no volume holds the data of container %s: a restart loses all of it (the known images of %s keep it in %s)",
 		[container.name, input.workload.engine.name, where],
 	)
 } else := sprintf("container %s keeps its %s in %s, where %s", [container.name, kept(dirs), where, consequence(dirs)])
-
-# The directory is that of other images. That no volume holds the data is known all the same: the container has none.
-of_another_make(container, dirs) if {
-	image := container.image
-	not publishers.versioned(image)
-	every dir in dirs {
-		dir.origin in {"default", "also"}
-		not dir.mount
-		not dir.hidden_by
-		not data_dirs.left(dir)
-	}
-	every mount in container.mounts {
-		not data_dirs.persisted({"mount": mount})
-	}
-}
 
 # What a data store keeps beside its tables, where only that is lost.
 kept(dirs) := what if {
@@ -169,7 +156,7 @@ remedy(container, dirs, where) := sprintf(
 } else := sprintf("%sMount %s where its image writes (%s, unless it was built for another directory)%s", [
 	first(container), data_dirs.remedy, where, way_out(container),
 ]) if {
-	of_another_make(container, dirs)
+	data_dirs.of_another_make(container, dirs)
 } else := concat("", [first(container), fix(container, where)])
 
 # The volume at the directory of older versions, which the image of PostgreSQL 18 refuses.

@@ -284,8 +284,25 @@ test_a_volume_at_the_old_directory_moves_up if {
 of_image(repository, dirs, mounts) := {"workload": {
 	"kind": "StatefulSet",
 	"engine": {"name": "zookeeper", "container": "db", "data_dirs": dirs},
-	"containers": [{"name": "db", "image": {"repository": repository}, "mounts": mounts, "path": container}],
+	"containers": [{
+		"name": "db",
+		"engine": "zookeeper",
+		"image": {"repository": repository},
+		"command": [],
+		"args": [],
+		"env": [],
+		"ports": [{"port": 2181}],
+		"mounts": mounts,
+		"path": container,
+	}],
 }}
+
+test_a_name_alone_is_told_of_elsewhere if {
+	document := of_image("engapa/zookeeper", [nowhere("/data", "default")], [])
+	count(found(document)) == 1
+	bare := [object.union(one, {"ports": []}) | some one in document.workload.containers]
+	found(object.union(document, {"workload": {"containers": bare}})) == set()
+}
 
 test_image_of_another_maker_may_use_another_directory if {
 	dirs := [nowhere("/data", "default"), nowhere("/datalog", "also")]

@@ -2,6 +2,7 @@
 package stategate.lib.dumps
 
 import data.stategate.lib.members
+import data.stategate.lib.versions
 
 # With the names of the workload under review where a command can be given.
 save := save_of(main_store)
@@ -152,6 +153,23 @@ of_image := "timescaledb" if {
 	regex.match(`(^|/)timescaledb(-ha)?$`, container.image.repository)
 }
 
+# `rabbitmqctl export_definitions` is of 3.8.2, and before 3.4 etcdctl speaks version 2 of the API unless told otherwise.
+of_image := "rabbitmq from 3.8.2" if {
+	subject.engine.name == "rabbitmq"
+	told := release
+	not versions.below(told, "3.8.2")
+} else := "rabbitmq before 3.8.2" if {
+	subject.engine.name == "rabbitmq"
+	release
+}
+
+of_image := "etcd before 3.4" if {
+	subject.engine.name == "etcd"
+	versions.below(release, "3.4")
+}
+
+release := subject.engine.release if versions.shows_version(subject)
+
 # Of a deletion, only what was there is known.
 subject := input.workload if {
 	input.workload
@@ -172,12 +190,13 @@ tools := {
 		"note each one's version of the extension timescaledb (\\dx in psql)",
 	]),
 	"mysql": concat(" ", [
-		"mysqldump (of MariaDB, mariadb-dump) as root, with --all-databases --single-transaction --routines --events,",
+		"mysqldump (of MariaDB from 10.5 on, mariadb-dump) as root, with --all-databases --single-transaction --routines --events,",
 		"into a file outside of the pod; look for its last line, \"Dump completed\"",
 	]),
 	"mongodb": "mongodump --archive as a user with the role backup, into a file outside of the pod; see that it ends without an error",
 	"redis": "redis-cli --rdb /tmp/dump.rdb in the pod, then kubectl cp it out: a file in the pod goes with it",
 	"etcd": "etcdctl snapshot save from outside of the pod, through kubectl port-forward",
+	"etcd before 3.4": "ETCDCTL_API=3 etcdctl snapshot save from outside of the pod, through kubectl port-forward",
 	"elasticsearch": concat(" ", [
 		"the snapshot API into a bucket or, before 8 and in OpenSearch, where that is a plugin and a restart,",
 		"reindex from remote into another cluster, where each index has been made with its settings and mappings",
@@ -195,7 +214,15 @@ tools := {
 		"influx backup of 2.x, influxd backup -portable of 1.x, outside of the pod;",
 		"3.x has no tool: copy the files of its object store out",
 	]),
-	"rabbitmq": "rabbitmqctl -q export_definitions - > definitions.json outside of the pod, and have consumers empty the queues",
+	"rabbitmq": concat(" ", [
+		"rabbitmqctl -q export_definitions - > definitions.json outside of the pod (before 3.8.2, GET /api/definitions of the",
+		"management plugin), and have consumers empty the queues",
+	]),
+	"rabbitmq from 3.8.2": "rabbitmqctl -q export_definitions - > definitions.json outside of the pod, and have consumers empty the queues",
+	"rabbitmq before 3.8.2": concat(" ", [
+		"GET /api/definitions of the management plugin (rabbitmq-plugins enable rabbitmq_management takes no restart), into a",
+		"file outside of the pod, and have consumers empty the queues",
+	]),
 	"kafka": mirror_maker,
 	"redpanda": mirror_maker,
 	"zookeeper": "copy version-2 of its data and its transaction log directory out",
@@ -215,7 +242,7 @@ tools := {
 	"tempo": "GET /flush of each ingester, which writes to its object store; of a file system, copy the directory out",
 	"mssql": "BACKUP DATABASE of each, and copy the files out",
 	"neo4j": concat(" ", [
-		"neo4j-admin database backup (Enterprise) from outside of the pod,",
+		"neo4j-admin database backup (Enterprise; before 5, neo4j-admin backup) from outside of the pod,",
 		"or an export by APOC where it is on already: to turn it on is a restart",
 	]),
 	"solr": concat(" ", [
@@ -263,6 +290,7 @@ return := {
 	"mongodb": "load the dump (mongorestore --archive)",
 	"redis": "put dump.rdb into the new data directory before it starts, with appendonly no (else it is not read)",
 	"etcd": "make the new data directory from the snapshot (etcdutl snapshot restore; before 3.5, etcdctl snapshot restore)",
+	"etcd before 3.4": "make the new data directory from the snapshot (ETCDCTL_API=3 etcdctl snapshot restore)",
 	"elasticsearch": "restore the snapshot, or reindex back",
 	"cassandra": "make the schema and load the files (sstableloader)",
 	"scylla": "make the schema and load the files (nodetool refresh --load-and-stream)",
@@ -277,7 +305,9 @@ return := {
 	"minio": "mirror it back (mc mirror, or mc replicate)",
 	"nats": "run nats account restore",
 	"influxdb": "restore it in the same way",
-	"rabbitmq": "run rabbitmqctl import_definitions",
+	"rabbitmq": "run rabbitmqctl import_definitions (before 3.8.2, POST the file to /api/definitions)",
+	"rabbitmq from 3.8.2": "run rabbitmqctl import_definitions",
+	"rabbitmq before 3.8.2": "POST the file to /api/definitions",
 	"kafka": mirrored_back,
 	"redpanda": mirrored_back,
 	"zookeeper": "put the files there before it starts",

@@ -171,5 +171,22 @@ test_each_store_of_a_pod_has_its_own_tools if {
 	startswith(dumps.save_of("queue"), "rabbitmqctl -q export_definitions") with input as document
 	contains(dumps.save_of("db"), "kubectl exec statefulset/fat -c db -- pg_dumpall") with input as document
 	startswith(dumps.save_of("export"), "redis-cli --rdb") with input as document
-	dumps.back_of("queue") == "run rabbitmqctl import_definitions" with input as document
+	startswith(dumps.back_of("queue"), "run rabbitmqctl import_definitions") with input as document
+}
+
+of_version(name, release, major, version) := object.union(workload("StatefulSet", name, []), {"workload": {
+	"engine": {"container": "db", "release": release, "major": major, "version": version},
+	"containers": [{"name": "db", "engine": name, "image": {"repository": concat("/", ["library", name])}, "env": []}],
+}})
+
+restored(document) := text if text := dumps.back with input as document
+
+test_old_versions_have_other_commands if {
+	contains(said(of_version("rabbitmq", [3, 6, 8], 3, "3.6.8")), "GET /api/definitions of the management plugin (rabbitmq-plugins")
+	restored(of_version("rabbitmq", [3, 8, 1], 3, "3.8.1")) == "POST the file to /api/definitions"
+	restored(of_version("rabbitmq", [3, 8], 3, "3.8")) == "run rabbitmqctl import_definitions"
+	contains(said(of_version("rabbitmq", [4, 0, 9], 4, "4.0.9")), "definitions.json outside of the pod, and have consumers")
+	contains(said(of_version("etcd", [3, 3, 27], 3, "3.3.27")), "ETCDCTL_API=3 etcdctl snapshot save")
+	contains(said(of_version("etcd", [3, 5, 9], 3, "3.5.9")), "etcdctl snapshot save")
+	contains(restored(of_version("etcd", [3, 3, 27], 3, "3.3.27")), "(ETCDCTL_API=3 etcdctl snapshot restore)")
 }

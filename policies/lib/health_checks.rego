@@ -20,6 +20,7 @@
 package stategate.lib.health_checks
 
 import data.stategate.lib.hosts
+import data.stategate.lib.versions
 
 # The port to ask: one for clients, if it is declared, or else the first.
 port(container) := 9300 if {
@@ -73,6 +74,15 @@ unported(engine) := "an exec of its own ping command" if {
 	count(ports) == 1
 	some number in ports
 } else := "tcpSocket on its client port"
+
+# Before 3.8, RabbitMQ's image may lack the command that asks the node.
+old_rabbitmq(container) if {
+	container.engine == "rabbitmq"
+	container.name == input.workload.engine.container
+	versions.shows_version(input.workload)
+	release := input.workload.engine.release
+	versions.below(release, "3.8")
+}
 
 # Stores that tell over HTTP whether they are ready: on this port, which what is in brackets turns on or changes.
 ready(container) := sprintf("{httpGet: {path: %s, port: %d}}%s", [path, number, hint]) if {

@@ -537,7 +537,8 @@ how := {
 	"etcd": concat("", [
 		"snapshot it, let it listen to others (--listen-peer-urls=http://0.0.0.0:2380), give it a peer URL that they ",
 		"reach (etcdctl member update ID --peer-urls=URL), then for each new one: etcdctl member add NAME --learner ",
-		"--peer-urls=URL, start it with --initial-cluster-state=existing, member promote",
+		"--peer-urls=URL (before 3.4, ETCDCTL_API=3 and no learners), start it with --initial-cluster-state=existing, ",
+		"member promote",
 	]),
 	"elasticsearch": concat("", [
 		"leave discovery.type=single-node out (the nodes then need vm.max_map_count=262144 and, with security on, TLS ",
@@ -617,7 +618,10 @@ of_bitnami := `(^|/)bitnami[a-z]*/`
 
 grow := {
 	"mongodb": "add one replica at a time, and run rs.add() for each on the primary",
-	"etcd": "for each: etcdctl member add NAME --learner --peer-urls=URL, start it (state existing), member promote ID",
+	"etcd": concat("", [
+		"for each: etcdctl member add NAME --learner --peer-urls=URL (before 3.4, ETCDCTL_API=3 and no learners), start it ",
+		"(state existing), member promote ID",
+	]),
 	"kafka": concat("", [
 		"add brokers and reassign the partitions; controllers join a dynamic quorum only (3.9 on: ",
 		"kafka-metadata-quorum add-controller), one at a time; never lengthen controller.quorum.voters",

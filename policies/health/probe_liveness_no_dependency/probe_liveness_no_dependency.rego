@@ -132,13 +132,15 @@ own_question(container, check) := sprintf(
 	container.engine in {"cassandra", "scylla"}
 } else := "its own ping command (with a startupProbe as long as a state transfer: until its end, nothing answers)" if {
 	check == "wsrep_"
+} else := "tcpSocket on port 25672 (between nodes)" if {
+	health_checks.old_rabbitmq(container)
 } else := object.get(own_questions, container.engine, "its own ping command or tcpSocket")
 
 own_questions := {
 	"cockroach": "httpGet /health",
-	"etcd": "httpGet /livez, or /health?serializable=true before 3.5.11",
+	"etcd": "httpGet /livez, or /health?serializable=true before 3.5.11 (before 3.4, tcpSocket)",
 	"mongodb": "exec mongosh --eval 'db.adminCommand(\"ping\")' (mongo before 5.0)",
-	"rabbitmq": "exec rabbitmq-diagnostics -q ping",
+	"rabbitmq": "exec rabbitmq-diagnostics -q ping (before 3.8, tcpSocket)",
 	"redis": "exec redis-cli ping",
 	"zookeeper": "tcpSocket on its client port",
 	"elasticsearch": "tcpSocket on its transport port",

@@ -32,6 +32,7 @@ import data.stategate.lib.engines
 import data.stategate.lib.globs
 import data.stategate.lib.health_checks
 import data.stategate.lib.kept_data
+import data.stategate.lib.versions
 
 violation contains v if {
 	excluded := input.parameters.exclude_containers
@@ -73,6 +74,14 @@ serves(container) if {
 	kept_data.kept
 }
 
+# Older clients do not read the variable.
+login(container) := "add -a \"$PASSWORD\"" if {
+	container.name == input.workload.engine.container
+	versions.shows_version(input.workload)
+	release := input.workload.engine.release
+	versions.below(release, "5.0.3")
+} else := "set REDISCLI_AUTH"
+
 reached(container) := "clients reach it before it has recovered" if {
 	count(container.ports) > 0
 } else := "it counts as ready before it has recovered"
@@ -83,7 +92,13 @@ example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "postgres"
 } else := text if {
 	container.engine == "redis"
-	text := "{exec: {command: [sh, -c, 'redis-cli ping | grep PONG']}, timeoutSeconds: 5}; for a password, set REDISCLI_AUTH"
+	text := sprintf("{exec: {command: [sh, -c, 'redis-cli ping | grep PONG']}, timeoutSeconds: 5}; for a password, %s", [login(container)])
+} else := "{tcpSocket: {port: 25672}} (between nodes: 5672 opens only once the node has found the others)" if {
+	health_checks.old_rabbitmq(container)
+	input.workload.replicas > 1
+	object.get(input.workload, "pod_management", "") != "Parallel"
+} else := "{tcpSocket: {port: 5672}}" if {
+	health_checks.old_rabbitmq(container)
 } else := "{exec: {command: [rabbitmq-diagnostics, -q, check_running]}, timeoutSeconds: 15, periodSeconds: 30}" if {
 	container.engine == "rabbitmq"
 	input.workload.pod_management == "Parallel"

@@ -66,6 +66,25 @@ test_example_is_the_engine_s_own if {
 	contains(other.fix, "its own ping command")
 }
 
+of_version(engine, release, version, overrides) := object.union(
+	request([container({"engine": engine, "image": {"repository": concat("/", ["library", engine])}})]),
+	{"workload": object.union(
+		{"engine": {"name": engine, "container": "db", "major": release[0], "release": release, "version": version}},
+		overrides,
+	)},
+)
+
+test_old_versions_have_other_commands if {
+	some alone in found(of_version("rabbitmq", [3, 6, 8], "3.6.8", {"replicas": 1}))
+	contains(alone.fix, "such as {tcpSocket: {port: 5672}}")
+	some member in found(of_version("rabbitmq", [3, 7, 28], "3.7.28", {"replicas": 3}))
+	contains(member.fix, "such as {tcpSocket: {port: 25672}} (between nodes")
+	some new in found(of_version("rabbitmq", [3, 8, 1], "3.8.1", {"replicas": 3}))
+	contains(new.fix, "rabbitmq-diagnostics")
+	some redis in found(of_version("redis", [4, 0, 14], "4.0.14", {}))
+	endswith(redis.fix, `for a password, add -a "$PASSWORD"`)
+}
+
 of_workload(overrides) := object.union(request([container(port(8080))]), {"workload": overrides})
 
 test_application_that_is_no_store_passes if {

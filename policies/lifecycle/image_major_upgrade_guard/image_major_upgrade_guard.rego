@@ -651,7 +651,7 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 } else := text if {
 	new.name == "rabbitmq"
 	text := concat(" ", [
-		"go through the versions in between, one update each, wait for every member, and run rabbitmqctl",
+		"go through the versions in between, one update each, wait for every member, and from 3.8 on run rabbitmqctl",
 		"enable_feature_flag all before each; if there are no data to keep",
 	])
 } else := text if {

@@ -312,8 +312,8 @@ fix_strangers(list, first) := sprintf(
 
 growth := {
 	"etcd": concat(" ", [
-		"For each new member, one at a time: etcdctl member add {first} --learner --peer-urls=…, name it in the list,",
-		"set --initial-cluster-state=existing, raise replicas by one, and then etcdctl member promote ID",
+		"For each new member, one at a time: etcdctl member add {first} --learner --peer-urls=… (before 3.4,",
+		"ETCDCTL_API=3 and no learners), name it in the list, set --initial-cluster-state=existing, raise replicas by one, and then etcdctl member promote ID",
 	]),
 	"zookeeper": "Add one server to the list of all and raise replicas by one; let it follow before you add the next one",
 	"kafka": "Run more brokers in a StatefulSet of their own with process.roles=broker: this list is fixed",

@@ -291,7 +291,7 @@ commands := {
 		"of_several": true,
 		"shown": "rabbitmqctl force_boot",
 		"harm": "a node starts without the one that stopped last, and what that one alone has is lost",
-		"fix": "Once rabbitmq-diagnostics cluster_status names every node as running, remove it",
+		"fix": "Once rabbitmqctl cluster_status names every node as running, remove it",
 	}],
 	"elasticsearch": [{
 		"program": `(^|/)(elasticsearch|opensearch)-node$`,
@@ -338,7 +338,7 @@ switches := {
 			"variable": "RABBITMQ_FORCE_BOOT",
 			"of_several": true,
 			"harm": "a node starts without the one that stopped last, and what that one alone has is lost",
-			"fix": "Once rabbitmq-diagnostics cluster_status names every node as running, remove {it}",
+			"fix": "Once rabbitmqctl cluster_status names every node as running, remove {it}",
 		},
 	],
 	"postgres": [

@@ -7,7 +7,7 @@
 #   image's repository, since images of one engine are numbered differently (mysql and mariadb). The lists are from
 #   November 2026: set your own if you retire versions earlier or later, or buy extended support. Images whose tag
 #   shows no version pass, and so do those that neither the data store's makers nor a known packager publish: their
-#   tags may be versions of their own.
+#   tags may be versions of their own. For MySQL, the fix names options that 8.4 does not start with.
 # related_resources:
 # - ref: https://endoflife.date/
 # - ref: https://www.postgresql.org/support/versioning/
@@ -18,6 +18,8 @@
 #   description: Only rolling upgrades of Galera go through every major version.
 # - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/setup-upgrade.html
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/install/upgrade/standalone/
+# - ref: https://dev.mysql.com/doc/refman/8.4/en/added-deprecated-removed.html
+#   description: The options that MySQL 8.4 no longer knows.
 # custom:
 #   severity: medium
 #   action: warn
@@ -51,6 +53,7 @@
 #   why: "bugs that corrupt or expose data stay unfixed in this version"
 package stategate.lifecycle.engine_version_supported
 
+import data.stategate.lib.settings
 import data.stategate.lib.versions
 
 violation contains v if {
@@ -84,7 +87,51 @@ fault(image, version) := [what, remedy] if {
 	oldest := input.parameters.min_versions[image]
 	versions.below(input.workload.engine.release, oldest)
 	what := sprintf("gets no more fixes: %s is the oldest series that does", [oldest])
-	remedy := sprintf("Make a backup, and upgrade %s to %s or later, %s", [image, oldest, way(image)])
+	remedy := step(image, oldest)
+}
+
+step(image, oldest) := concat("", [
+	sprintf("Dump the data (once 8.4 has run on it, 8.0 cannot read it), then upgrade mysql to %s or later, one series after the other", [oldest]),
+	without,
+	". There, users of mysql_native_password log in only with --mysql-native-password=ON, an option that 8.0 does not know",
+]) if {
+	image == "mysql"
+	input.workload.engine.name == "mysql"
+	versions.below([8, 3], oldest)
+} else := sprintf("Make a backup, and upgrade %s to %s or later, %s", [image, oldest, way(image)])
+
+# What MySQL does not know makes it stop at its start.
+without := sprintf(". 8.4 does not start with %s: take that out in the same change", [concat(", ", shown)]) if {
+	shown := {option.shown | some option in options; option.name in removed}
+	count(shown) > 0
+} else := ""
+
+options := {{"name": option.name, "shown": sprintf("--%s", [option.name])} |
+	some container in own
+	some option in settings.given(container)
+} | {{"name": option.name, "shown": sprintf("%s (in %s)", [option.shown, option.file])} |
+	some container in own
+	some option in settings.in_files(container, `\.cnf$`)
+} | {{"name": name, "shown": sprintf("--%s (in %s)", [name, variable.name])} |
+	some container in own
+	some variable in container.env
+	variable.name == "MYSQL_EXTRA_FLAGS"
+	some flag in regex.find_n(`--[A-Za-z0-9_-]+`, variable.value, -1)
+	name := replace(trim_left(flag, "-"), "_", "-")
+}
+
+own := [container | some container in input.workload.containers; container.name == input.workload.engine.container]
+
+# Between 8.0 and 8.4.
+removed := {
+	"abort-slave-event-count", "admin-ssl", "authentication-fido-rp-id", "avoid-temporal-upgrade",
+	"binlog-transaction-dependency-tracking", "daemon-memcached-enable-binlog", "daemon-memcached-option",
+	"default-authentication-plugin", "disconnect-slave-event-count", "expire-logs-days", "group-replication-ip-whitelist",
+	"group-replication-recovery-complete-at", "keyring-encrypted-file-data", "keyring-encrypted-file-password",
+	"keyring-file-data", "language", "log-bin-use-v1-row-events", "master-info-file", "master-info-repository", "new",
+	"no-dd-upgrade", "old", "old-style-user-limits", "relay-log-info-file", "relay-log-info-repository",
+	"show-old-temporals", "skip-host-cache", "skip-ssl", "slave-rows-search-algorithms", "ssl",
+	"transaction-write-set-extraction",
 }
 
 way(image) := concat(" ", [

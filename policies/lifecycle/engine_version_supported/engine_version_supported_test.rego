@@ -76,7 +76,29 @@ test_postgres_in_another_image_counts_where_its_tag_tells_it if {
 
 test_some_go_through_every_series if {
 	some v in found(request("mysql", [8, 0, 36]))
-	v.fix == "Make a backup, and upgrade mysql to 8.4 or later, one series after the other"
+	v.fix == concat("", [
+		"Dump the data (once 8.4 has run on it, 8.0 cannot read it), then upgrade mysql to 8.4 or later, one series after ",
+		"the other. There, users of mysql_native_password log in only with --mysql-native-password=ON, an option that 8.0 ",
+		"does not know",
+	])
+}
+
+test_options_that_the_next_series_lacks_are_named if {
+	document := object.union(request("mysql", [8, 0, 40]), {"workload": {"containers": [{
+		"name": "db",
+		"image": {"repository": "library/mysql", "tag": "8.0.40"},
+		"path": [],
+		"command": [],
+		"args": ["--default-authentication-plugin=mysql_native_password", "--max_connections=100"],
+		"env": [{"name": "MYSQL_EXTRA_FLAGS", "value": "--expire_logs_days=7 --sql-mode=ANSI"}],
+		"mounts": [{"mount_path": "/etc/mysql/conf.d", "path": []}],
+		"files": [{"path": "/etc/mysql/conf.d/my.cnf", "text": "[client]\nssl\n[mysqld]\nskip-host-cache\nport = 3306\n"}],
+	}]}})
+	some v in found(document)
+	contains(v.fix, concat("", [
+		". 8.4 does not start with --default-authentication-plugin, --expire-logs-days (in MYSQL_EXTRA_FLAGS), ",
+		"skip-host-cache (in /etc/mysql/conf.d/my.cnf): take that out in the same change. There,",
+	]))
 }
 
 test_each_engine_has_its_way if {

@@ -2,6 +2,7 @@
 package stategate.lib.data_dirs
 
 import data.stategate.lib.globs
+import data.stategate.lib.image_users
 import data.stategate.lib.named_stores
 import data.stategate.lib.node_names
 import data.stategate.lib.publishers
@@ -239,7 +240,22 @@ for_copies(path) if regex.match(`(?i)(backups?|dumps?)/?$`, path)
 tells(mount, mounts) if mount == [other | some other in mounts; other.volume == mount.volume][0]
 
 # What to keep the data on instead, as the kind allows.
-remedy := "an entry of spec.volumeClaimTemplates (if the StatefulSet exists, delete it first with --cascade=orphan)" if {
+remedy := sprintf("%s%s%s", [kept_on, with_group, in_brackets])
+
+with_group := sprintf(" with fsGroup: %d in the pod's securityContext", [image_users.group]) if {
+	image_users.group
+} else := ""
+
+in_brackets := sprintf(" (%s)", [concat("; ", remarks)]) if {
+	count(remarks) > 0
+} else := ""
+
+remarks := array.concat(
+	["else its user cannot write there" | image_users.group],
+	["if the StatefulSet exists, delete it first with --cascade=orphan" | input.workload.kind == "StatefulSet"],
+)
+
+kept_on := "an entry of spec.volumeClaimTemplates" if {
 	input.workload.kind == "StatefulSet"
 } else := node_names.remedy if {
 	node_names.remedy

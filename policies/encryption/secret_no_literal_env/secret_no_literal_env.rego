@@ -97,11 +97,12 @@ violation contains v if {
 		),
 		"path": variable.path,
 		"key": sprintf("%s/%s", [variable.config_map, variable.name]),
+		"cause": sprintf("%s in ConfigMap %s", [variable.name, variable.config_map]),
 		"fix": fix(
 			variable, use.what,
 			sprintf(
-				"Move it as it is from ConfigMap %s into a Secret and refer to it by %s",
-				[variable.config_map, reference(variable)],
+				"Put it as it is into a Secret, refer to it by %s here and wherever else ConfigMap %s is read, %s",
+				[reference(variable), variable.config_map, "and only then take it out there"],
 			),
 			sprintf("Take %s from a Secret (%s) instead of ConfigMap %s", [variable.name, reference(variable), variable.config_map]),
 		),
@@ -119,7 +120,7 @@ violation contains v if {
 		"path": use.path,
 		"key": concat("/", [use.volume, use.name, use.directive]),
 		"fix": sprintf(
-			"Move file %s as it is into a Secret, and %s%s; %s",
+			"Put file %s as it is into a Secret, and %s%s; take it out of the ConfigMap once nothing reads it there; %s",
 			[use.name, in_its_place(use), or_rather(use.engine), "it has been seen, so change it later: in the store and its clients, and in the Secret"],
 		),
 	}

@@ -214,6 +214,15 @@ test_what_stores_nothing_is_changed_at_once if {
 	contains(said_of("MONGODB_REPLICA_SET_KEY", "hunter2"), "only while all members are stopped")
 }
 
+test_a_config_map_may_have_other_readers if {
+	some v in found([of_map("DB_PASSWORD", "configMapRef", "hunter2")])
+	v.cause == "DB_PASSWORD in ConfigMap db-env"
+	startswith(v.fix, concat(" ", [
+		"Put it as it is into a Secret, refer to it by envFrom.secretRef here and wherever else ConfigMap db-env is read,",
+		"and only then take it out there; it has been seen",
+	]))
+}
+
 test_a_placeholder_is_told_from_a_secret if {
 	some v in found([variable("DB_PASSWORD", "changeme")])
 	v.msg == "variable DB_PASSWORD of container db holds a placeholder for a credential, in plain text"
@@ -255,7 +264,7 @@ test_password_in_a_file_of_a_config_map_fails_and_is_not_shown if {
 	some v in in_file("redis", "redis.conf", "port 6379\n  requirepass hunter2\n# masterauth hunter3")
 	v.msg == "requirepass in /etc/db/redis.conf of container db is a credential in plain text, in a ConfigMap (volume conf)"
 	v.path == ["m", 1]
-	startswith(v.fix, "Move file redis.conf as it is into a Secret, and mount that in place of the ConfigMap, or the line alone")
+	startswith(v.fix, "Put file redis.conf as it is into a Secret, and mount that in place of the ConfigMap, or the line alone")
 	not contains(json.marshal(v), "hunter")
 }
 
@@ -342,7 +351,7 @@ test_what_a_script_replaces_passes if {
 test_other_files_of_the_volume_stay if {
 	with_more("port 1", [], []) == set()
 	some v in with_more("requirepass hunter2", [], [{"path": "/etc/db/users.acl", "text": "user default off"}])
-	startswith(v.fix, "Move file redis.conf as it is into a Secret, and project both into that volume (projected: sources: ")
+	startswith(v.fix, "Put file redis.conf as it is into a Secret, and project both into that volume (projected: sources: ")
 }
 
 test_variables_without_effect_are_read if {

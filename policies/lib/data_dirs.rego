@@ -121,7 +121,7 @@ scratch := concat("", [
 	`([/_.-]|$)`,
 ])
 
-# A Redis whose name (globs) says that it is a cache, and that nothing else shows to be more than that.
+# A Redis whose name (globs) says that it is a cache, and that nothing else shows to be more than that …
 called_a_cache(workload, names) if {
 	workload.engine.name == "redis"
 	name := workload.name
@@ -129,6 +129,14 @@ called_a_cache(workload, names) if {
 	count([mount | some container in workload.containers; some mount in container.mounts; persisted({"mount": mount})]) == 0
 	every container in workload.containers {
 		container.engine in {"", "redis"}
+		not told_to_log(container)
+	}
+}
+
+# … or whose own settings tell it to drop any key when its memory is full: nobody counts on what it holds.
+called_a_cache(workload, _) if {
+	workload.engine.evicts
+	every container in workload.containers {
 		not told_to_log(container)
 	}
 }

@@ -16,8 +16,9 @@
 #   empty volume over that path, which is deleted with the container (CRI-O does so only if configured to).
 #   volume-no-emptydir-data covers an emptyDir at the directory, volume-no-ephemeral-claim-data a generic ephemeral
 #   volume, volume-no-hostpath-data a hostPath. A Redis whose name says that it is a cache passes if it has no lasting
-#   volume and is not told to keep a log (cache_names; the profile regulated does not go by names). The profile baseline, which refuses only what is certain,
-#   leaves Redis and Prometheus without any volume to volume-data-dir-known, since many of them are caches or keep what
+#   volume and is not told to keep a log (cache_names; the profile regulated does not go by names), and so does one that
+#   drops any key when its memory is full (maxmemory with an allkeys policy). The profile baseline, which refuses only
+#   what is certain, leaves Redis and Prometheus without any volume to volume-data-dir-known, since many of them are caches or keep what
 #   nobody misses (often_caches). Two cases are not
 #   detected: an inline csi volume, which ends with its pod, and a VOLUME that hides your mount in an image that the
 #   table of images does not list.

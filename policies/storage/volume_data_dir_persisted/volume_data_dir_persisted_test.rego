@@ -344,6 +344,29 @@ test_redis_that_is_called_a_cache_passes if {
 	count(found(object.union(cache, {"parameters": {"cache_names": []}}))) == 1
 }
 
+test_redis_that_drops_any_key_passes if {
+	redis := {"workload": {
+		"kind": "Deployment",
+		"name": "redis",
+		"engine": {"name": "redis", "container": "db", "evicts": true, "data_dirs": [nowhere("/data", "default")]},
+		"containers": [{
+			"name": "db",
+			"engine": "redis",
+			"image": {"repository": "library/redis"},
+			"command": [],
+			"args": ["--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru"],
+			"env": [],
+			"env_from": false,
+			"mounts": [],
+			"path": container,
+		}],
+	}}
+	parameters := {"parameters": {"cache_names": []}}
+	found(object.union(redis, parameters)) == set()
+	logged := [object.union(one, {"args": ["--appendonly", "yes"]}) | some one in redis.workload.containers]
+	count(found(object.union_n([redis, parameters, {"workload": {"containers": logged}}]))) == 1
+}
+
 test_redis_without_a_volume_is_told_of_elsewhere if {
 	redis := {"workload": {
 		"kind": "Deployment",

@@ -12,7 +12,8 @@
 #   volume-data-dropped the update that replaces the emptyDir of a running store. A replica of Bitnami's Redis and
 #   Valkey copies its data from its primary when it starts, and passes. Declare a cache with
 #   stategate.io/data-durability: cache; a Redis whose name says so passes if it has no lasting volume and is not told
-#   to keep a log (cache_names; the profile regulated does not go by names).
+#   to keep a log (cache_names; the profile regulated does not go by names). So does one that drops any key when its
+#   memory is full (maxmemory with an allkeys policy).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # custom:

@@ -20,6 +20,7 @@
 # - ref: https://www.postgresql.org/docs/current/app-pgresetwal.html
 # - ref: https://www.elastic.co/docs/reference/elasticsearch/command-line-tools/node-tool
 # - ref: https://zookeeper.apache.org/doc/current/zookeeperAdmin.html
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
 # - ref: https://cassandra.apache.org/doc/latest/cassandra/managing/operating/topo_changes.html
 # custom:
 #   severity: critical
@@ -102,6 +103,40 @@ violation contains v if {
 		"fix": command.fix,
 	}
 }
+
+# A log that is whole stays as it is, so that what the script checks before makes no difference.
+violation contains v if {
+	input.workload.engine.name == "redis"
+	some container in input.workload.containers
+	said := concat(" ", array.concat(container.command, container.args))
+	contains(said, "-check-aof")
+	count(said) <= settings.most
+	regex.match(cutting, said)
+	not regex.match(deciding, regex.replace(said, harmless, " "))
+	v := {
+		"msg": sprintf(
+			"container %s repairs the append-only log at every start: that cuts it at the first damage, and the writes after it are lost",
+			[container.name],
+		),
+		"path": container.path,
+		"key": sprintf("%s check-aof", [container.name]),
+		"fix": concat(" ", [
+			"Remove it: a log that only breaks off at its end loads without it (aof-load-truncated). If Redis refuses a log, copy",
+			"the data directory first, look for a newer replica or dump, and repair it by hand",
+		]),
+	}
+}
+
+# Without an answer, it asks, and does nothing.
+cutting := `(\byes|(echo|printf)\s+["']?[yY]\S*)\s*\|\s*(\S*/)?(redis|valkey|keydb)-check-aof\s+--fix`
+
+deciding := `(^|[\s;(])(if|case|test|\[|\[\[)\s|&&|\|\|`
+
+# Whether there is a log, whether it is damaged, and that nothing comes of a failure.
+harmless := concat("", [
+	`((if|&&)\s+)?\[\[?\s+!?\s*-[edfs]\s+[^\]]*\]\]?(\s*(&&|\|\|\s*continue))?`,
+	`|if\s+!\s+(\S*/)?(redis|valkey|keydb)-check-aof\s[^;|&]*|\|\|\s*(true|:|echo[^;&|]*)`,
+])
 
 applies(command, said, i) if {
 	argument := command.argument

@@ -172,3 +172,29 @@ test_what_was_a_cluster_joins_empty if {
 		"after etcdctl member add on one that is in it",
 	]))
 }
+
+cut(script) := violations if violations := policy.violation with input as {"workload": {
+	"engine": {"name": "redis", "container": "redis", "data_dirs": []},
+	"replicas": 1,
+	"containers": [{
+		"name": "fix-aof",
+		"role": "init",
+		"engine": "",
+		"path": ["i"],
+		"command": ["bash", "-c", script],
+		"args": [],
+		"env": [],
+		"mounts": [],
+	}],
+}}
+
+test_a_log_that_is_cut_at_every_start_fails if {
+	some v in cut("for f in /data/appendonlydir/*.aof; do yes | redis-check-aof --fix \"$f\" || true; done")
+	startswith(v.msg, "container fix-aof repairs the append-only log at every start: that cuts it at the first damage")
+	v.path == ["i"]
+	count(cut("if ! redis-check-aof /data/a.aof; then echo y | /usr/local/bin/redis-check-aof --fix /data/a.aof; fi")) == 1
+	count(cut("[ -f /data/a.aof ] && yes | redis-check-aof --fix /data/a.aof")) == 1
+	cut(`if [ "$REPAIR" = yes ]; then yes | redis-check-aof --fix /data/a.aof; fi`) == set()
+	cut("redis-check-aof /data/appendonly.aof") == set()
+	cut("redis-check-aof --fix /data/appendonly.aof") == set()
+}

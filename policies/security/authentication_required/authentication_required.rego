@@ -8,7 +8,10 @@
 #   is turned on, so there the absence of xpack.security.enabled is flagged, unless a script or a mounted configuration
 #   may set it. ReadonlyREST or Search Guard may take the place of that security: Elasticsearch passes if its image, a
 #   command that installs the plugin, or a setting of it shows one that is not turned off. What they let in is not seen.
-#   A variable that allows an empty password passes if a password is set as well. Switches in configuration files, and
+#   A variable that allows an empty password passes if a password is set as well. Three images are known to be open
+#   without a switch: PostgreSQL's until February 2020 without POSTGRES_PASSWORD, ClickHouse's that is told of a user or
+#   of access management and has no CLICKHOUSE_PASSWORD, and the official ones of Redis (before 8) and Valkey, which do
+#   not read REDIS_PASSWORD; what a mounted configuration, a command or envFrom may set passes. Switches in configuration files, and
 #   other stores that are open without any switch, are not detected. Caches pass. Some images read these variables only
 #   when they create their data directory: afterwards the setting has to be changed there.
 # related_resources:
@@ -18,6 +21,9 @@
 # - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/security-settings.html
 # - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/security-minimal-setup.html
 # - ref: https://github.com/sscarduzio/elasticsearch-readonlyrest-plugin
+# - ref: https://github.com/docker-library/postgres/pull/658
+#   description: Since then, the image of PostgreSQL does not start without a password.
+# - ref: https://github.com/ClickHouse/ClickHouse/blob/master/docker/server/entrypoint.sh
 # custom:
 #   severity: high
 #   action: deny
@@ -187,6 +193,134 @@ open_by_default(container) if {
 	versions.below(release, "8")
 }
 
+# Images that let everybody in without a password that they read.
+violation contains v if {
+	some container in input.workload.containers
+	container.role == "main"
+	image := container.image
+	[what, way] := open_image(container, image.repository)
+	v := {
+		"msg": sprintf("container %s lets everybody in without a password: %s", [container.name, what]),
+		"path": container.path,
+		"key": concat("/", ["password", container.name]),
+		"fix": way,
+	}
+}
+
+# Until February 2020, trust for all hosts went into pg_hba.conf.
+open_image(container, repository) := [what, way] if {
+	container.engine == "postgres"
+	container.name == input.workload.engine.container
+	regex.match(`(^|/)library/postgres$`, repository)
+	release := input.workload.engine.release
+	every_host_is_trusted(release)
+	not container.env_from
+	count(container.command) == 0
+	not has_value(container, {"POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"})
+	not told_otherwise(container, `hba|config_file|docker-entrypoint-initdb`)
+	what := "without POSTGRES_PASSWORD, this old image writes trust for all hosts into a new data directory"
+	way := concat("", ["Give all roles that log in passwords (ALTER ROLE", hashed(release), to_passwords])
+}
+
+# The image of today keeps strangers out only where none of these variables is set.
+open_image(container, repository) := [what, way] if {
+	container.engine == "clickhouse"
+	regex.match(`(^|/)(clickhouse|yandex)/clickhouse-server$|(^|/)library/clickhouse$`, repository)
+	not container.env_from
+	count(container.command) == 0
+	not has_value(container, {"CLICKHOUSE_PASSWORD", "CLICKHOUSE_PASSWORD_FILE", "CLICKHOUSE_SKIP_USER_SETUP", "CLICKHOUSE_CONFIG"})
+	not told_otherwise(container, `users|config|/etc/clickhouse-server|docker-entrypoint-initdb`)
+	name := user_of_clickhouse(container)
+	what := sprintf("with CLICKHOUSE_PASSWORD empty, user %s has none, and may come from any address", [name])
+	way := concat(" ", [
+		"Set CLICKHOUSE_PASSWORD from a Secret, and give it to all clients, probes and replicas (remote_servers) in the same",
+		"step: from then on, an empty one lets nobody in",
+	])
+}
+
+open_image(container, repository) := [what, way] if {
+	container.engine == "redis"
+	regex.match(`(^|/)library/redis$|(^|/)valkey/valkey$`, repository)
+	container.name == input.workload.engine.container
+	release := input.workload.engine.release
+	versions.below(release, first_unknown[split(repository, "/")[count(split(repository, "/")) - 1]])
+	name := [one | some one in ["REDIS_PASSWORD", "VALKEY_PASSWORD"]; has_value(container, {one})][0]
+	not told_otherwise(container, `PASSWORD|requirepass|aclfile|--user|\.conf|\.sh`)
+	what := sprintf("its image does not read %s", [name])
+	way := sprintf(
+		"Give clients, replicas (masterauth) and probes (REDISCLI_AUTH) the password; then add --requirepass $(%s) to its args",
+		[name],
+	)
+}
+
+# What later images will read is not known.
+first_unknown := {"redis": "8", "valkey": "9"}
+
+every_host_is_trusted(release) if versions.below(release, "9.4")
+
+every_host_is_trusted(release) if {
+	some series, first in {"9.4": "9.4.25", "9.5": "9.5.20", "9.6": "9.6.16", "10": "10.11", "11": "11.6", "12": "12.1"}
+	not versions.below(release, series)
+	versions.below(release, first)
+	startswith(concat(".", [sprintf("%d", [number]) | some number in release]), concat("", [series, "."]))
+}
+
+to_passwords := concat(" ", [
+	") and tell their clients, replicas among them; write that method for trust in the host lines of pg_hba.conf in the",
+	"data directory and reload; then set POSTGRES_PASSWORD from a Secret",
+])
+
+hashed(release) := ", hashed as md5" if {
+	versions.below(release, "10")
+} else := ", with password_encryption set to scram-sha-256 first"
+
+user_of_clickhouse(container) := name if {
+	some variable in container.env
+	variable.name == "CLICKHOUSE_USER"
+	name := variable.value
+	not name in {"", "default"}
+} else := "default" if {
+	some variable in container.env
+	variable.name == "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT"
+	value := variable.value
+	not value in {"", "0"}
+	every other in container.env {
+		is_default(other)
+	}
+}
+
+is_default(variable) if variable.name != "CLICKHOUSE_USER"
+
+is_default(variable) if object.get(variable, "value", "from elsewhere") in {"", "default"}
+
+has_value(container, names) if {
+	some variable in container.env
+	variable.name in names
+	object.get(variable, "value", "from elsewhere") != ""
+}
+
+told_otherwise(container, pattern) if {
+	some text in array.concat(
+		array.concat(container.command, container.args),
+		[mount.mount_path | some mount in container.mounts],
+	)
+	regex.match(pattern, text)
+}
+
+told_otherwise(container, pattern) if {
+	some variable in container.env
+	endswith(variable.name, "_ARGS")
+	value := object.get(variable, "value", "PASSWORD")
+	regex.match(pattern, value)
+}
+
+told_otherwise(container, pattern) if {
+	some variable in container.env
+	endswith(variable.name, "_FLAGS")
+	value := object.get(variable, "value", "PASSWORD")
+	regex.match(pattern, value)
+}
+
 may_be_closed(container) if container.env_from
 
 may_be_closed(container) if {
@@ -250,7 +384,10 @@ ways := {
 		"their clients, replicas among them; write scram-sha-256 for trust in the host lines of pg_hba.conf in the data",
 		"directory and reload; then take the variable out and set POSTGRES_PASSWORD from a Secret",
 	]),
-	"ALLOW_EMPTY_PASSWORD": "Set the password in the store, give it to the container from a Secret, then take this out",
+	"ALLOW_EMPTY_PASSWORD": concat(" ", [
+		"Set the password in the store, give it to the container from a Secret, then set this to \"no\" (without it, images may",
+		"have a \"yes\" of their own)",
+	]),
 	"ALLOW_NONE_AUTHENTICATION": concat(" ", [
 		"Give each client a user with a role, without which it may do nothing (etcdctl user add, role add, role",
 		"grant-permission --prefix ROLE readwrite KEY, user grant-role), and have them log in; then add root, run etcdctl",

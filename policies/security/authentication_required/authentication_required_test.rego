@@ -91,6 +91,7 @@ test_fix_of_a_flag_says_how if {
 	contains(v.fix, "with --certs-dir in place of --insecure")
 	some w in found(request("redis", "ALLOW_EMPTY_PASSWORD", "yes"))
 	startswith(w.fix, "Set the password in the store")
+	endswith(w.fix, `then set this to "no" (without it, images may have a "yes" of their own)`)
 }
 
 test_other_switches_have_a_general_fix if {
@@ -216,5 +217,84 @@ test_a_plugin_that_is_only_named_or_turned_off_guards_nothing if {
 		{"env": [off], "args": ["# elasticsearch-plugin install search-guard-7\nelasticsearch"]},
 	] {
 		count(found(search([7, 10, 2], overrides))) == 1
+	}
+}
+
+of_image(engine, repository, release, overrides) := {
+	"workload": {
+		"engine": {"name": engine, "container": "db", "release": release},
+		"containers": [object.union(
+			{
+				"name": "db",
+				"role": "main",
+				"engine": engine,
+				"image": {"repository": repository},
+				"path": ["c"],
+				"command": [],
+				"args": [],
+				"env": [],
+				"env_from": false,
+				"mounts": [],
+			},
+			overrides,
+		)],
+	},
+	"parameters": {"switches": {}, "flags": {}},
+}
+
+test_old_postgres_without_a_password_trusts_everybody if {
+	some v in found(of_image("postgres", "library/postgres", [11, 4], {}))
+	v.msg == concat("", [
+		"container db lets everybody in without a password: ",
+		"without POSTGRES_PASSWORD, this old image writes trust for all hosts into a new data directory",
+	])
+	contains(v.fix, "(ALTER ROLE, with password_encryption set to scram-sha-256 first)")
+	some w in found(of_image("postgres", "library/postgres", [9, 3, 25], {}))
+	contains(w.fix, "(ALTER ROLE, hashed as md5)")
+	every release in [[11, 6], [11], [9, 6], [12, 1], [16, 4]] {
+		found(of_image("postgres", "library/postgres", release, {})) == set()
+	}
+	every overrides in [
+		{"env": [{"name": "POSTGRES_PASSWORD", "from": "secretKeyRef"}]},
+		{"env_from": true},
+		{"args": ["-c", "hba_file=/etc/pg/hba.conf"]},
+		{"mounts": [{"mount_path": "/docker-entrypoint-initdb.d"}]},
+	] {
+		found(of_image("postgres", "library/postgres", [11, 4], overrides)) == set()
+	}
+	found(of_image("postgres", "bitnami/postgresql", [11, 4], {})) == set()
+}
+
+clickhouse(variables) := found(of_image("clickhouse", "clickhouse/clickhouse-server", [25, 1], {"env": [
+	{"name": name, "value": value} |
+	some name, value in variables
+]}))
+
+test_clickhouse_with_an_empty_password_is_open if {
+	some v in clickhouse({"CLICKHOUSE_USER": "default", "CLICKHOUSE_PASSWORD": "", "CLICKHOUSE_DEFAULT_ACCESS_MANAGEMENT": "1"})
+	endswith(v.msg, "with CLICKHOUSE_PASSWORD empty, user default has none, and may come from any address")
+	some w in clickhouse({"CLICKHOUSE_USER": "app"})
+	contains(w.msg, "user app has none")
+	clickhouse({"CLICKHOUSE_USER": "app", "CLICKHOUSE_PASSWORD": "x"}) == set()
+	clickhouse({"CLICKHOUSE_USER": "default", "CLICKHOUSE_PASSWORD": ""}) == set()
+	clickhouse({}) == set()
+}
+
+test_redis_does_not_read_its_password if {
+	password := {"env": [{"name": "REDIS_PASSWORD", "from": "secretKeyRef"}]}
+	some v in found(of_image("redis", "library/redis", [7, 4, 2], password))
+	endswith(v.msg, "its image does not read REDIS_PASSWORD")
+	endswith(v.fix, "then add --requirepass $(REDIS_PASSWORD) to its args")
+	found(of_image("redis", "library/redis", [8, 2], password)) == set()
+	count(found(of_image("redis", "valkey/valkey", [8, 1], password))) == 1
+	found(of_image("redis", "bitnami/redis", [7, 4, 2], password)) == set()
+	every overrides in [
+		{"args": ["--requirepass", "$(REDIS_PASSWORD)"]},
+		{"command": ["redis-server", "/etc/redis/redis.conf"]},
+		{"env": [password.env[0], {"name": "VALKEY_EXTRA_FLAGS", "value": "--requirepass x"}]},
+		{"env": [password.env[0], {"name": "REDIS_ARGS", "value": "--requirepass x"}]},
+		{"env": []},
+	] {
+		found(of_image("redis", "library/redis", [7, 4, 2], object.union(password, overrides))) == set()
 	}
 }

@@ -330,6 +330,31 @@ copies_to_nowhere(container) if {
 	}
 }
 
+# By default, clickhouse-backup has no remote storage, and what it makes is in the directory of the data.
+copies_to_nowhere(container) if stays_local(container)
+
+stays_local(container) if {
+	endswith(kept_data.last_part(container.image.repository), "clickhouse-backup")
+	not container.env_from
+	every variable in container.env {
+		tells_of_no_remote(variable)
+	}
+	text := concat(" ", array.concat(
+		array.concat(container.command, container.args),
+		[mount.mount_path | some mount in container.mounts],
+	))
+	not regex.match(`config|(^| )(-c|--env|--remote)\b|/etc/clickhouse-backup|://|\.sh|\.ya?ml`, text)
+}
+
+tells_of_no_remote(variable) if {
+	variable.name == "REMOTE_STORAGE"
+	object.get(variable, "value", "from elsewhere") in {"", "none"}
+}
+
+tells_of_no_remote(variable) if {
+	not regex.match(`REMOTE|CONFIG|^(S3|GCS|AZBLOB|COS|FTP|SFTP|CUSTOM)_`, variable.name)
+}
+
 # Nothing there says where to, and each path is that of a database.
 without_replica(config) if {
 	not regex.match(`(?m)^[^#\n]*\b(url|type|bucket|endpoint|host)["']?\s*:`, config)
@@ -339,7 +364,17 @@ without_replica(config) if {
 
 pretences contains pretence if {
 	some container in takers
+	stays_local(container)
+	pretence := {
+		"why": sprintf("container %s keeps its backups beside the data: no REMOTE_STORAGE is set", [container.name]),
+		"fix": sprintf("Set REMOTE_STORAGE (such as s3, with its bucket) of container %s, and upload each backup", [container.name]),
+	}
+}
+
+pretences contains pretence if {
+	some container in takers
 	copies_to_nowhere(container)
+	not stays_local(container)
 	pretence := {
 		"why": sprintf("container %s copies to nowhere: its configuration has no replica", [container.name]),
 		"fix": sprintf("Give each database of container %s a replica (replicas, with a url such as s3://BUCKET/PATH)", [container.name]),

@@ -161,6 +161,35 @@ test_a_container_that_takes_backups_counts if {
 	beside({"name": "helper", "command": ["pbm-agent"]})
 }
 
+local_copies(overrides) := object.union(
+	{
+		"name": "clickhouse-backup",
+		"role": "main",
+		"image": {"repository": "altinity/clickhouse-backup"},
+		"command": ["clickhouse-backup", "server"],
+		"args": [],
+		"env": [{"name": "CLICKHOUSE_PASSWORD", "value": ""}, {"name": "REMOTE_STORAGE", "value": "none"}],
+		"env_from": false,
+		"mounts": [{"mount_path": "/var/lib/clickhouse"}],
+	},
+	overrides,
+)
+
+test_backups_beside_the_data_are_none if {
+	not beside(local_copies({}))
+	found := backups.pretences with input as {"workload": object.union(workload, {"containers": [local_copies({})]})}
+	{pretence.why | some pretence in found} == {"container clickhouse-backup keeps its backups beside the data: no REMOTE_STORAGE is set"}
+	every overrides in [
+		{"env_from": true},
+		{"env": [{"name": "REMOTE_STORAGE", "value": "s3"}]},
+		{"env": [{"name": "S3_BUCKET", "from": "secretKeyRef"}]},
+		{"mounts": [{"mount_path": "/etc/clickhouse-backup"}]},
+		{"image": {"repository": "foo/sidecar"}},
+	] {
+		beside(local_copies(overrides))
+	}
+}
+
 litestream(lines, args) := {
 	"name": "copy",
 	"image": {"repository": "litestream/litestream"},

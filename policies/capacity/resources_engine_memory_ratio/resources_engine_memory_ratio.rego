@@ -9,6 +9,7 @@
 #   is reported by resources-requests-required. shared_buffers in huge pages do not count towards the memory limit:
 #   raise the ratio there.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 # - ref: https://www.postgresql.org/docs/current/runtime-config-resource.html
 # - ref: https://www.elastic.co/docs/reference/elasticsearch/jvm-settings
 # - ref: https://www.mongodb.com/docs/manual/administration/production-notes/

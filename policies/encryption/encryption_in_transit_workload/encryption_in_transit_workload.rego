@@ -7,6 +7,7 @@
 #   checks workloads whose main containers run a data store. An argument or variable that turns TLS on
 #   (tls_arguments, tls_variables) is accepted unless its value is off; certificates are not checked.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/security/cloud-native-security/
 # - ref: https://www.postgresql.org/docs/current/ssl-tcp.html
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/security/encryption/
 # - ref: https://etcd.io/docs/latest/op-guide/security/

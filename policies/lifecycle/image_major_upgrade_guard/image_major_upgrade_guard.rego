@@ -19,6 +19,7 @@
 #   all others. Downgrades are checked by image-version-downgrade. Data that goes with the old pods meets no new
 #   version: volume-data-lost-in-rollout tells that. Files are compared with their previous version (`--old`).
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#rolling-updates
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
 # - ref: https://www.mongodb.com/docs/manual/reference/command/setFeatureCompatibilityVersion/

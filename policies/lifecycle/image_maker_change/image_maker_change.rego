@@ -9,6 +9,7 @@
 #   compared. MySQL and MariaDB, and new major versions, are the matter of image-major-upgrade-guard. Data that goes
 #   with the old pods meets no other image.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://github.com/bitnami/containers/tree/main/bitnami/postgresql#persisting-your-database
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#arbitrary---user-notes
 # - ref: https://github.com/bitnami/containers/tree/main/bitnami/mysql#persisting-your-database

@@ -14,6 +14,7 @@
 #   vendor supports the downgrade, confirm it with the annotation. Data that goes with the old pods meets no older
 #   version. Files are compared with their previous version (`--old`).
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#rolling-updates
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/downgrading.html
 # - ref: https://etcd.io/docs/v3.6/downgrades/

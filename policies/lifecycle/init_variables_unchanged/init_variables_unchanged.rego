@@ -7,6 +7,7 @@
 #   keeps working. This policy compares the variables before and after an update where the manifest shows both values;
 #   a reference to another Secret is not told. Where the data goes with the old pod, the new one does read them.
 # related_resources:
+# - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#environment-variables
 # - ref: https://github.com/docker-library/docs/blob/master/mysql/README.md#environment-variables
 # - ref: https://github.com/docker-library/docs/blob/master/mongo/README.md#environment-variables

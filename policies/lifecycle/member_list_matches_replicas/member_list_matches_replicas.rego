@@ -10,6 +10,7 @@
 #   started ignores its list, so only one that is to be new is asked for all of them. Consul's servers wait for as many
 #   as -bootstrap-expect says before they elect a leader. Members that go are the matter of scale-down-guard.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-network-id
 # - ref: https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
 # - ref: https://zookeeper.apache.org/doc/current/zookeeperReconfig.html
 # - ref: https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/bootstrap

@@ -10,6 +10,7 @@
 #   where several members run. A script that decides for itself is not judged. At admission it only warns: in an
 #   outage, the switch may be just what is needed.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 # - ref: https://galeracluster.com/library/training/tutorials/starting-cluster.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/group-replication-bootstrap.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/forcing-innodb-recovery.html

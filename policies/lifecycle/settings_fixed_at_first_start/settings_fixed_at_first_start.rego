@@ -12,6 +12,7 @@
 #   compared with its default, if it has one and no ConfigMap or Secret that is mounted may hold it. Data that goes with
 #   the old pods meets no other setting.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/innodb-parameters.html#sysvar_innodb_page_size
 # - ref: https://www.mongodb.com/docs/manual/reference/program/mongod/#std-option-mongod.--directoryperdb

@@ -15,6 +15,7 @@
 #   other stores that are open without any switch, are not detected. Caches pass. Some images read these variables only
 #   when they create their data directory: afterwards the setting has to be changed there.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/services-networking/network-policies/
 # - ref: https://hub.docker.com/_/postgres
 # - ref: https://www.postgresql.org/docs/current/auth-trust.html
 # - ref: https://www.elastic.co/docs/reference/elasticsearch/configuration-reference/security-settings

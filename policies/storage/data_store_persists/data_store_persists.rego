@@ -9,6 +9,7 @@
 #   judging a data directory that is not used. A single Redis without persistence is taken for a cache and passes. So
 #   does development mode with a configuration file that may name a storage.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/
 # - ref: https://developer.hashicorp.com/vault/docs/concepts/dev-server
 # - ref: https://developer.hashicorp.com/consul/docs/reference/cli/agent
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/

@@ -9,6 +9,7 @@
 #   provisioner are, and so do volumes that an init container mounts first. On a volume with data, the directory must stay
 #   where it is.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
 # custom:
 #   severity: low

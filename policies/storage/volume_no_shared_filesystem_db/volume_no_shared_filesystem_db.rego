@@ -9,6 +9,7 @@
 #   are not data directories and pass. Storage that is certified for a database over NFS needs an exemption or a
 #   shorter list.
 # related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://www.postgresql.org/docs/current/creating-cluster.html#CREATING-CLUSTER-NFS
 # - ref: https://etcd.io/docs/latest/op-guide/hardware/#disks
 # - ref: https://prometheus.io/docs/prometheus/latest/storage/#operational-aspects

@@ -287,7 +287,7 @@ of_another_make(container, dirs) if {
 # What is no data store need not keep any data.
 by_name_alone(container, dirs) if {
 	of_another_make(container, dirs)
-	named_stores.only_named(container)
+	named_stores.only_named(input.workload, container)
 }
 
 # The old directory in whose place one of the new workload is, if it was on storage that lasts. The data stays there.

@@ -6,36 +6,36 @@ import data.stategate.lib.publishers
 import data.stategate.lib.settings
 import data.stategate.lib.versions
 
-# Whether nothing but the image's name says that a container runs a data store: it has no version that the store has
+# Whether nothing but the image's name says that a container of a workload runs a data store: it has no version that the store has
 # had, no port, no variable and no command of it, and no annotation says so.
-only_named(container) if {
+only_named(workload, container) if {
 	image := container.image
 	not publishers.versioned(image)
-	not shows(container)
+	not shows(workload, container)
 }
 
-shows(container) if {
-	container.name == input.workload.engine.container
-	input.workload.engine.path[0] == "metadata"
+shows(workload, container) if {
+	container.name == workload.engine.container
+	workload.engine.path[0] == "metadata"
 }
 
-shows(container) if {
-	container.name == input.workload.engine.container
-	versions.shows_version(input.workload)
+shows(workload, container) if {
+	container.name == workload.engine.container
+	versions.shows_version(workload)
 }
 
-shows(container) if {
+shows(_, container) if {
 	some port in ports[container.engine]
 	port in ports_of(container)
 }
 
-shows(container) if {
+shows(_, container) if {
 	pattern := variables[container.engine]
 	some variable in container.env
 	regex.match(pattern, variable.name)
 }
 
-shows(container) if {
+shows(_, container) if {
 	pattern := sprintf(`(^|[\s/;&|"'(])(%s)([\s;&|"')]|$)`, [programs[container.engine]])
 	text := concat(" ", array.concat(array.concat(container.command, container.args), asked(container)))
 	count(text) <= settings.most

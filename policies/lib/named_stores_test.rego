@@ -19,7 +19,7 @@ of(path, version) := {"workload": {
 
 by_image := of(["spec"], {})
 
-only_named(one, document) if named_stores.only_named(one) with input as document
+only_named(one, document) if named_stores.only_named(document.workload, one)
 
 test_a_name_alone_is_no_sign if {
 	only_named(container, by_image)

@@ -3,6 +3,7 @@ package stategate.lib.pod_data
 
 import data.stategate.lib.data_dirs
 import data.stategate.lib.members
+import data.stategate.lib.named_stores
 import data.stategate.lib.publishers
 
 # The old directories that are certainly in the pods. Of the table's alternatives, one that was on a lasting volume is
@@ -71,4 +72,14 @@ elsewhere(old) if {
 	not publishers.known(image)
 	some mount in container.mounts
 	data_dirs.persisted({"mount": mount})
+}
+
+# It may be no data store at all.
+elsewhere(old) if {
+	old.origin in {"default", "also"}
+	not old.mount
+	not old.hidden_by
+	some container in input.old_workload.containers
+	container.name == old.container
+	named_stores.only_named(input.old_workload, container)
 }

@@ -40,6 +40,23 @@ test_image_of_another_maker_may_write_elsewhere if {
 	found([dir("default", {"hidden_by": "/data"})], image("shop/redis")) == {"container"}
 }
 
+named(ports) := [{
+	"name": "db",
+	"engine": "redis",
+	"image": {"repository": "shop/redis"},
+	"command": [],
+	"args": [],
+	"env": [],
+	"ports": ports,
+	"mounts": [],
+}]
+
+test_what_is_only_called_a_store_need_not_keep_anything if {
+	found([dir("default", {})], named([{"port": 8060}])) == set()
+	found([dir("default", {})], named([{"port": 6379}])) == {"container"}
+	found([dir("default", on("emptyDir"))], named([])) == {"emptyDir"}
+}
+
 test_one_replica_has_no_copies if {
 	pod_data.no_copies with input as {"old_workload": {"replicas": 1}}
 	not pod_data.no_copies with input as {"old_workload": {"replicas": 3}}

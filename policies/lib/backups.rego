@@ -119,8 +119,8 @@ never(schedule) if {
 
 # Of a placeholder in a file, it is not known when it comes due. In a cluster, it is what is there.
 to_be_filled_in(schedule) if {
-	object.get(input, ["review", "uid"], "") == ""
 	regex.match(`[{}$<>%]|\[\[|__|^[A-Z][A-Z_]+$`, schedule.schedule)
+	input.review.uid == ""
 }
 
 without_data(schedule) if not volumes_included(schedule)

@@ -11,7 +11,7 @@ workload := {
 
 by_schedule(overrides) if {
 	schedule := object.union({"paused": false, "resources": []}, overrides)
-	backups.by_schedule with input as {"workload": workload, "related": {"backup_schedules": [schedule]}}
+	backups.by_schedule with input as {"review": {"uid": ""}, "workload": workload, "related": {"backup_schedules": [schedule]}}
 }
 
 by_job(programs, words, visible) if {

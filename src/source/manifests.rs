@@ -203,11 +203,12 @@ fn diagnostic(file: &SourceText, error: YamlError) -> Diagnostic {
     Diagnostic { help, ..file.error(line, column, message) }
 }
 
-/// Whether a text cannot hold an object, even if it could be read: none of its keys is `apiVersion`, in whatever way a
-/// key can be written.
+/// Whether a text cannot hold an object, even if it could be read: none of its keys is `apiVersion` or `kind`, in
+/// whatever way a key can be written.
 fn holds_no_object(text: &str) -> bool {
     let is_escape = |rest: &str| rest.starts_with(['x', 'u', 'U', '\n', '\r']);
-    !text.contains("apiVersion") && !text.split('\\').skip(1).any(is_escape)
+    let says = |key: &str| text.contains(key);
+    !says("apiVersion") && !says("kind") && !text.split('\\').skip(1).any(is_escape)
 }
 
 /// The first line that shows a text to be a template of ytt, whose code stands in comments.
@@ -245,6 +246,10 @@ pub struct Manifests {
     pub listed: Vec<GroupKind>,
     /// The first placeholder that was filled in with its default.
     pub placeholder: Option<String>,
+    /// The text that was read last cannot be read as a whole, and can hold no object.
+    pub objectless: bool,
+    /// What is wrong with a file that can hold no object: who named it wants to know.
+    pub passed_over: Vec<Diagnostic>,
     /// Directories that cannot be rendered, each with the files that are therefore not read.
     pub lost: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
 }
@@ -275,7 +280,14 @@ impl Manifests {
         let mut all = Self::default();
         match source {
             Source::Stdin => all.read_stdin(),
-            Source::File(path) => all.read_file(path),
+            Source::File(path) => {
+                all.read_file(path);
+                if all.objectless && all.objects.is_empty() {
+                    all.passed_over = std::mem::take(&mut all.errors);
+                    (all.kinds, all.untold) = (Vec::new(), false);
+                    all.foreign += 1;
+                }
+            }
             Source::Rendered(rendered) => return Self::rendered(rendered, options),
         }
         all
@@ -323,10 +335,7 @@ impl Manifests {
             Ok(read) => read,
             Err(error) => return self.errors.push(diagnostic(&SourceText::new(name, ""), error)),
         };
-        if !faults.is_empty() && holds_no_object(&text) {
-            self.foreign += 1;
-            return;
-        }
+        self.objectless = !faults.is_empty() && holds_no_object(&text);
         let file = SourceText::new(name, text.into_owned());
         if let Some(line) = Some(&file.text).filter(|_| unfilled).and_then(|text| ytt(text)) {
             let error =
@@ -468,15 +477,17 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_no_fault_if_it_can_hold_no_object() {
         for (text, errors) in [
-            ("{// settings\n\"a\": [1,}", 0),
+            ("{// settings\n\"a\": [1,", 0),
             ("- {{ range .Items }}\n  a: b", 0),
-            ("{// settings\n\"apiVersion\": \"v1\",}", 1),
-            ("{// settings\n\"\\u0061piVersion\": \"v1\",}", 1),
+            ("{// settings\n\"apiVersion\": [\"v1\",", 1),
+            ("{// settings\n\"\\u0061piVersion\": [\"v1\",", 1),
             ("\"api\\\nVersion\": v1\n{", 1),
         ] {
-            let mut read = Manifests::default();
-            read.add("x.json".to_owned(), text.as_bytes());
-            assert_eq!((read.errors.len(), read.foreign), (errors, 1 - errors), "{text}: {:?}", read.errors);
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            let read = Manifests::of(&Source::File(file.path().to_owned()), &RenderOptions::default());
+            let told = (read.errors.len(), read.passed_over.len(), read.foreign);
+            assert_eq!(told, (errors, 1 - errors, 1 - errors), "{text}: {:?}", read.errors);
         }
     }
 

@@ -161,6 +161,71 @@ fn a_part_that_cannot_be_rendered_hides_nothing_but_itself() {
 }
 
 #[test]
+fn what_lies_beside_charts_that_kustomize_would_fetch_is_judged() {
+    let files = tempfile::tempdir().unwrap();
+    let volume = "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: recycled}\nspec: {persistentVolumeReclaimPolicy: Recycle, \
+        capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], nfs: {server: n, path: /d}}\n";
+    let kustomization = "resources: [volume.yaml]\nhelmCharts:\n- {name: redis, releaseName: redis, version: 1.0.0, valuesFile: values.yaml}\n";
+    std::fs::write(files.path().join("kustomization.yaml"), kustomization).unwrap();
+    std::fs::write(files.path().join("volume.yaml"), volume).unwrap();
+    std::fs::write(files.path().join("values.yaml"), "a: [\n").unwrap();
+    let (code, said) = check_in(files.path(), &path(), &["--no-config", "--profile", "baseline", "."]);
+    assert_eq!(code, 2, "the chart is missing: {said}");
+    assert!(said.contains("--enable-helm") && said.contains("[pv-reclaim-recycle]"), "{said}");
+    assert!(!said.contains("values.yaml"), "{said}");
+}
+
+#[test]
+fn a_chart_gets_the_charts_that_it_names_by_their_place() {
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = files.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    let chart = |name: &str, needs: &[&str]| {
+        let list = needs.iter().map(|(needed)| {
+            format!("- {{name: {needed}, version: 1.x.x, repository: 'file://../{needed}'}}\n")
+        });
+        write(
+            &format!("{name}/Chart.yaml"),
+            &format!(
+                "apiVersion: v2\nname: {name}\nversion: 1.0.0\ndependencies:\n{}",
+                list.collect::<String>()
+            ),
+        );
+    };
+    chart("shop", &["db"]);
+    chart("db", &["common"]);
+    chart("common", &[]);
+    write("common/templates/_names.tpl", "{{ define \"volume\" }}of-{{ .Values.global.shop }}{{ end }}\n");
+    write("shop/values.yaml", "global: {shop: it}\n");
+    write(
+        "db/templates/volume.yaml",
+        "apiVersion: v1\nkind: PersistentVolume\nmetadata: {name: '{{ include \"volume\" . }}'}\nspec: {persistentVolumeReclaimPolicy: \
+         Recycle, capacity: {storage: 1Gi}, accessModes: [ReadWriteOnce], nfs: {server: n, path: /d}}\n",
+    );
+    let (code, said) = check_in(
+        files.path(),
+        &path(),
+        &["--no-config", "--profile", "baseline", "--exclude", "db", "--exclude", "common", "."],
+    );
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("PersistentVolume of-it"), "{said}");
+    assert!(!files.path().join("shop/charts").exists(), "what is checked stays as it is");
+    // What is packed there is what helm takes.
+    write("shop/charts/db-1.0.0.tgz", "no archive");
+    let (code, said) = check_in(files.path(), &path(), &["--no-config", "shop"]);
+    assert_eq!(code, 2, "{said}");
+    std::fs::remove_dir_all(files.path().join("shop/charts")).unwrap();
+    // One that depends on itself does not end.
+    chart("common", &["common"]);
+    let (code, said) = check_in(files.path(), &path(), &["--no-config", "shop"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("its charts are nested more than 8 levels deep"), "{said}");
+}
+
+#[test]
 fn a_directory_called_like_a_flag_is_a_directory() {
     let files = tempfile::tempdir().unwrap();
     let chart = files.path().join("--post-renderer=./a/evil");

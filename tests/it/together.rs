@@ -374,3 +374,20 @@ spec:
         assert_eq!(told.len(), 2, "{told:?}");
     }
 }
+
+#[test]
+fn what_is_wrong_in_copies_of_an_object_is_told_once() {
+    let (east, west) = (set("pg"), set("pg").replace("replicas: 2", "replicas: 3"));
+    let files =
+        [("east/pg.yaml", east.as_str()), ("west/pg.yaml", &west), ("west/other.yaml", &set("other"))];
+    let directory = directory(&files);
+    let run = run_in(directory.path(), &[["check", "."].as_slice(), &PRODUCTION].concat());
+    let told = run.stdout.matches("error[probe-readiness-required]").count();
+    assert_eq!(told, 2, "of each name: {}", run.stdout);
+    assert!(run.stdout.contains("= also: west/pg.yaml:"), "{}", run.stdout);
+    // Programs get all of them.
+    let run = run_in(directory.path(), &[["check", ".", "-o", "json"].as_slice(), &PRODUCTION].concat());
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let of_policy = |finding: &&serde_json::Value| finding["policy"] == "probe-readiness-required";
+    assert_eq!(report["findings"].as_array().unwrap().iter().filter(of_policy).count(), 3);
+}

@@ -61,6 +61,7 @@ pub(super) struct ScannedSource {
     pub errors: Vec<Diagnostic>,
     pub warnings: Vec<Diagnostic>,
     pub foreign: usize,
+    pub passed_over: Vec<Diagnostic>,
     pub placeholder: Option<String>,
     /// Directories that cannot be rendered, with their files.
     pub lost: BTreeMap<PathBuf, BTreeSet<PathBuf>>,
@@ -88,6 +89,7 @@ impl ScannedSource {
             errors,
             warnings: Vec::new(),
             foreign: 0,
+            passed_over: Vec::new(),
             placeholder: None,
             lost: BTreeMap::new(),
             unrendered: Vec::new(),
@@ -211,6 +213,7 @@ impl Pipeline {
             errors: std::mem::take(&mut manifests.errors),
             warnings: std::mem::take(&mut manifests.warnings),
             foreign: manifests.foreign,
+            passed_over: std::mem::take(&mut manifests.passed_over),
             placeholder: manifests.placeholder.take(),
             unrendered,
             lost: std::mem::take(&mut manifests.lost),

@@ -230,7 +230,12 @@ fn holds(one: &Path, other: &Path) -> bool {
 /// Tells what of the sources that are reviewed cannot be read, and the like.
 fn tell(scanned: &mut [ScannedSource], report: &mut Report) {
     let (mut placeholder, mut lost) = (None, BTreeMap::new());
+    // Among manifests, what can be none is passed over; where there are none, it is what somebody took for one.
+    let nothing_else = scanned.iter().all(|scanned| scanned.objects.is_empty());
     for scanned in scanned.iter_mut().filter(|scanned| scanned.reviewed) {
+        if nothing_else {
+            report.errors.append(&mut scanned.passed_over);
+        }
         report.errors.append(&mut scanned.errors);
         report.warnings.append(&mut scanned.warnings);
         report.foreign += scanned.foreign;

@@ -156,7 +156,7 @@ fn what_cannot_be_changed_safely_is_said() {
 
 #[test]
 fn one_broken_file_does_not_stop_the_others() {
-    let directory = directory(&[("a.yaml", NAIVE), ("b.yaml", "a: [1\n"), ("c/d.yaml", NAIVE)]);
+    let directory = directory(&[("a.yaml", NAIVE), ("b.yaml", "kind: [1\n"), ("c/d.yaml", NAIVE)]);
     let all = directory.path().to_str().unwrap();
     let twice = directory.path().join("c/../a.yaml");
     let run = stategate(&["fix", "--write", all, twice.to_str().unwrap()]);

@@ -76,13 +76,14 @@ fn one_file_under_two_names_is_read_once() {
 fn broken_files_are_one_error_each_and_the_others_are_checked() {
     let files = directory(&[
         ("a.yaml", "kind: StatefulSet\n\tbad: tab\n"),
-        ("b.yaml", "a: [1\n"),
+        ("b.yaml", "kind: [1\n"),
         ("c.json", "{\"kind\": \"a\" \"b\"}"),
         ("d.yaml", NAIVE),
         ("e.yaml", "just: a document\n"),
+        ("h.json", "{// settings\n\"a\": [1,"),
     ]);
     write(files.path(), "f.yaml", b"\xff\xfeb\x00r\x00o\x00\xd8");
-    write(files.path(), "g.yaml", b"name: gr\xfcn\n");
+    write(files.path(), "g.yaml", b"kind: gr\xfcn\n");
     let run = run_in(files.path(), &["check", "."]);
     run.expect(
         2,
@@ -97,13 +98,16 @@ fn broken_files_are_one_error_each_and_the_others_are_checked() {
         ],
     );
     assert!(summary(&run).contains("5 files that cannot be read"), "{}", summary(&run));
-    assert!(summary(&run).contains("1 document skipped: not Kubernetes"), "{}", summary(&run));
+    assert!(summary(&run).contains("2 documents skipped: not Kubernetes"), "{}", summary(&run));
 }
 
 #[test]
 fn results_are_in_the_order_of_the_files() {
     let names: Vec<String> = (0..40).map(|number| format!("{number:02}/pg.yaml")).collect();
-    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), NAIVE)).collect();
+    let texts: Vec<String> =
+        (0..40).map(|number| NAIVE.replace("name: pg", &format!("name: pg{number}"))).collect();
+    let files: Vec<(&str, &str)> =
+        names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let files = directory(&files);
     let first = run_in(files.path(), &["check", "."]);
     assert_eq!(first.stdout, run_in(files.path(), &["check", "."]).stdout);
@@ -330,7 +334,7 @@ fn only_what_is_rendered_hides_files() {
         ("apps/good.yaml", GOOD),
         ("apps/prod/pg.yaml", NAIVE),
         ("chart/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ntype: library\n"),
-        ("chart/templates/x.yaml", "{{ not yaml"),
+        ("chart/templates/x.yaml", "kind: {{ not yaml"),
         ("chart/k8s/pg.yaml", NAIVE),
         ("loop/a/kustomization.yaml", "resources: [../b]\n"),
         ("loop/b/kustomization.yaml", "resources: [../a]\n"),
@@ -370,7 +374,7 @@ fn two_findings_alike_are_known_and_a_half_read_tree_is_not_recorded() {
     run_in(files.path(), &["check", "--write-known"]).expect(0, &[]);
     run_in(files.path(), &["check"]).expect(0, &["0 errors, 0 warnings"]);
     let before = std::fs::read_to_string(files.path().join("known.json")).unwrap();
-    write(files.path(), "broken.yaml", "a: [");
+    write(files.path(), "broken.yaml", "kind: [");
     std::fs::remove_file(files.path().join("pg.yaml")).unwrap();
     run_in(files.path(), &["check", "--write-known"]).expect(2, &["known.json is unchanged"]);
     assert_eq!(std::fs::read_to_string(files.path().join("known.json")).unwrap(), before);

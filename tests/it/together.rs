@@ -148,7 +148,7 @@ fn nothing_is_missed_that_may_be_in_what_cannot_be_read() {
     assert_eq!(told(&lost), (true, false), "{}", lost.stdout);
     let lost = check(&[("pg.yaml", &pg), ("db.yaml", &budget("db")), ("x.yaml", &broken(&budget("pg")))]);
     assert_eq!(told(&lost), (false, true), "{}", lost.stdout);
-    let lost = check(&[("pg.yaml", &pg), ("db.yaml", &budget("db")), ("x.yaml", "a: [")]);
+    let lost = check(&[("pg.yaml", &pg), ("db.yaml", &budget("db")), ("x.yaml", "kind: [")]);
     assert_eq!(told(&lost), (false, false), "{}", lost.stdout);
     let lost = check(&[
         ("pg.yaml", &pg),
@@ -157,13 +157,16 @@ fn nothing_is_missed_that_may_be_in_what_cannot_be_read() {
         ("c/values.yaml", "a: ["),
     ]);
     assert_eq!(told(&lost), (false, false), "{}", lost.stdout);
+    // What can hold no object holds none that is missed.
+    let seen = check(&[("pg.yaml", &pg), ("db.yaml", &budget("db")), ("x.yaml", "a: [")]);
+    assert_eq!((told(&seen), seen.code), ((true, true), 1), "{}", seen.stdout);
     // What is far away is not what is missed.
-    let files = [("apps/pg/pg.yaml", pg.as_str()), ("docs/old/x/y.yaml", "a: [")];
+    let files = [("apps/pg/pg.yaml", pg.as_str()), ("docs/old/x/y.yaml", "kind: [")];
     assert_eq!(told(&check(&files)), (true, false));
-    let files = [("apps/pg/pg.yaml", pg.as_str()), ("apps/guards/pdb.yaml", "a: [")];
+    let files = [("apps/pg/pg.yaml", pg.as_str()), ("apps/guards/pdb.yaml", "kind: [")];
     assert_eq!(told(&check(&files)), (false, false));
     // What is in the other cluster is not missed here.
-    let files = [("east/pg.yaml", pg.as_str()), ("west/pg.yaml", &pg), ("west/x.yaml", "a: [")];
+    let files = [("east/pg.yaml", pg.as_str()), ("west/pg.yaml", &pg), ("west/x.yaml", "kind: [")];
     let run = check(&files);
     assert_eq!(run.stdout.matches("[pdb-present]").count(), 1, "{}", run.stdout);
     // Without any workload, the budget is for one that is somewhere else.

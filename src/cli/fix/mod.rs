@@ -156,7 +156,11 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
         let read = Manifests::of(source, &RenderOptions::default());
         all.objects.extend(read.objects);
         all.errors.extend(read.errors);
+        all.passed_over.extend(read.passed_over);
         all.foreign += read.foreign;
+    }
+    if all.objects.is_empty() {
+        all.errors.append(&mut all.passed_over);
     }
     Ok(all)
 }

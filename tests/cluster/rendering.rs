@@ -184,7 +184,7 @@ fn a_chart_gets_the_charts_that_it_names_by_their_place() {
         std::fs::write(file, text).unwrap();
     };
     let chart = |name: &str, needs: &[&str]| {
-        let list = needs.iter().map(|(needed)| {
+        let list = needs.iter().map(|needed| {
             format!("- {{name: {needed}, version: 1.x.x, repository: 'file://../{needed}'}}\n")
         });
         write(

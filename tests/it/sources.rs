@@ -335,7 +335,7 @@ fn only_what_is_rendered_hides_files() {
         ("apps/prod/pg.yaml", NAIVE),
         ("chart/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ntype: library\n"),
         ("chart/templates/x.yaml", "kind: {{ not yaml"),
-        ("chart/k8s/pg.yaml", NAIVE),
+        ("chart/k8s/pg.yaml", &NAIVE.replace("name: pg", "name: pg2")),
         ("loop/a/kustomization.yaml", "resources: [../b]\n"),
         ("loop/b/kustomization.yaml", "resources: [../a]\n"),
     ]);

@@ -1,7 +1,6 @@
 //! The report of a run, and its formats.
 
 mod cases;
-mod causes;
 pub mod decision_entry;
 mod exceptions;
 mod excerpt;

@@ -4,6 +4,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::ops::Range;
+use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
@@ -13,7 +14,7 @@ use crate::decision::{Finding, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::plain;
-use crate::policy::Action;
+use crate::policy::{Action, PolicyId};
 
 /// Renders the report, with or without colours.
 pub fn render(report: &Report, colours: bool) -> String {
@@ -30,17 +31,10 @@ pub fn render(report: &Report, colours: bool) -> String {
     for warning in &report.warnings {
         block(renderer.render(&[diagnostic(warning, Level::WARNING)]));
     }
-    // The same object in several files, such as copies or overlays of one base, is told once.
     let news: Vec<(&ReviewedObject, &Found)> = report.news().collect();
-    let copies = alike(&news, |(object, found)| {
-        let Finding { policy, action, message, key, fix, .. } = &found.finding;
-        (&object.kind, &object.name, policy, action, (message, key, fix))
-    });
-    for ((object, found), others) in copies {
-        let place = |(object, found): &&(&ReviewedObject, &Found)| {
-            format!("{}:{}", plain::line(&object.file), found.place.line.max(1))
-        };
-        block(renderer.render(&[also(finding(object, found), others.iter().map(place).collect())]));
+    for ((object, found), others) in alike(&news, |(object, found)| Same::of(object, found)) {
+        let others = others.iter().map(|(other, found)| place(object, other, found)).collect();
+        block(renderer.render(&[also(finding(object, found), others)]));
     }
     for object in &report.objects {
         for (policy, error, refuses) in &object.failures {
@@ -87,6 +81,39 @@ pub fn render(report: &Report, colours: bool) -> String {
     }
     out.push_str(&summary(report));
     out
+}
+
+/// What several findings have in common that are told once.
+#[derive(PartialEq, Eq, Hash)]
+enum Same<'r> {
+    /// What they are about, in one namespace of one directory, or of what was rendered from one.
+    Cause(&'r PolicyId, Action, &'r str, &'r Path, &'r str),
+    /// An object in several files, such as copies or overlays of one base, and all that is said of it.
+    Copy(&'r PolicyId, Action, [&'r str; 5]),
+}
+
+impl<'r> Same<'r> {
+    fn of(object: &'r ReviewedObject, found: &'r Found) -> Self {
+        let Finding { policy, action, message, key, fix, cause, .. } = &found.finding;
+        let file = Path::new(&*object.file);
+        let directory = match object.template {
+            Some(_) => file,
+            None => file.parent().unwrap_or(file),
+        };
+        match cause {
+            Some(cause) => Self::Cause(policy, *action, &object.namespace, directory, cause),
+            None => Self::Copy(policy, *action, [&object.kind, &object.name, message, key, fix]),
+        }
+    }
+}
+
+/// Where another one of these is, with its object if that has another name.
+fn place(object: &ReviewedObject, other: &ReviewedObject, found: &Found) -> String {
+    let place = format!("{}:{}", plain::line(&other.file), found.place.line.max(1));
+    match (&object.kind, &object.name) == (&other.kind, &other.name) {
+        true => place,
+        false => format!("{} ({place})", other.display_name()),
+    }
 }
 
 /// The first of those that are alike, each with the others, in order.

@@ -361,12 +361,13 @@ spec:
     let (web, worker) = (share("web", "documents"), share("worker", "documents"));
     let lacking = |files: &[(&str, &str)]| {
         let run = run_in(directory(files).path(), &[["check", "."].as_slice(), &PRODUCTION].concat());
-        let told = run.stdout.lines().filter(|line| line.contains("does not say how its data is backed up"));
+        let told =
+            run.stdout.split("\n\n").filter(|block| block.contains("does not say how its data is backed up"));
         told.map(str::to_owned).collect::<Vec<String>>()
     };
     let told = lacking(&[("a/web.yaml", &web), ("a/worker.yaml", &worker)]);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains("; the same goes for Deployment shop/worker"), "{told:?}");
+    assert!(told[0].contains("= also: Deployment shop/worker (a/worker.yaml:3)"), "{told:?}");
     // They are in other clusters, or have claims of their own.
     let other = share("worker", "reports");
     for files in [

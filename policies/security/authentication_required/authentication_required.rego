@@ -212,12 +212,13 @@ violation contains v if {
 open_image(container, repository) := [what, way] if {
 	container.engine == "postgres"
 	container.name == input.workload.engine.container
-	regex.match(`(^|/)library/postgres$`, repository)
 	release := input.workload.engine.release
-	every_host_is_trusted(release)
+	release[0] < 13
+	regex.match(`(^|/)library/postgres$`, repository)
 	not container.env_from
 	count(container.command) == 0
 	not has_value(container, {"POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"})
+	every_host_is_trusted(release)
 	not told_otherwise(container, `hba|config_file|docker-entrypoint-initdb`)
 	what := "without POSTGRES_PASSWORD, this old image writes trust for all hosts into a new data directory"
 	way := concat("", ["Give all roles that log in passwords (ALTER ROLE", hashed(release), to_passwords])

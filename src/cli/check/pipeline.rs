@@ -156,7 +156,6 @@ impl Pipeline {
             matched.extend(part.matched);
         }
         progress.end();
-        report.join_causes();
         let mut said = HashSet::new();
         report.notes.retain(|note| said.insert(note.clone()));
         report.exceptions = exceptions(&pool, &report, &matched);

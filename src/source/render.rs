@@ -128,7 +128,9 @@ impl Rendered {
                 let complete =
                     dependencies::completed(directory, &self.boundary).map_err(|error| vec![error])?;
                 let chart = complete.as_ref().map_or(whole.as_path(), TempDir::path);
-                self.helm(chart, &whole, has_schema(&files), options).map_err(|error| vec![error])
+                // What was added may have schemas of its own.
+                let schema = complete.is_some() || has_schema(&files);
+                self.helm(chart, &whole, schema, options).map_err(|error| vec![error])
             }
             Renderer::Kustomize => {
                 let faults = inspection::faults(directory, &self.boundary, options.allow_remote);

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::boundary::Boundary;
 use super::diagnostic;
 use super::render::left_out;
-use super::tree::{document, resolved};
+use super::tree::{document, resolved, tidy};
 use super::walk::all_inside;
 use crate::diagnostic::Diagnostic;
 
@@ -82,8 +82,7 @@ fn missing(directory: &Path, boundary: &Boundary) -> Result<Vec<(String, PathBuf
             if !is_name || is_there(directory, name) {
                 continue;
             }
-            let from = resolved(&directory.join(place));
-            let from = if from.as_os_str().is_empty() { PathBuf::from(".") } else { from };
+            let from = tidy(&resolved(&directory.join(place)));
             if from.join("Chart.yaml").is_file() {
                 boundary.entry(&from)?;
                 missing.push((name.to_owned(), from));

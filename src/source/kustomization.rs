@@ -195,13 +195,10 @@ impl Kustomization {
             return None;
         }
         let component = says("kind") == "Component";
-        let has =
-            |all: &Map<String, Value>, fields: &[&str]| all.keys().any(|key| fields.contains(&key.as_str()));
-        let changes = |all: &Map<String, Value>| {
-            all.keys().any(|key| !UNCHANGED.contains(&key.as_str()) && !CHARTS.contains(&key.as_str()))
-        };
-        let collects = !component && value.as_object().is_some_and(|all| !changes(all));
-        let inflates = value.as_object().is_some_and(|all| has(all, &CHARTS));
+        let keys = || value.as_object().into_iter().flat_map(Map::keys).map(String::as_str);
+        let inflates = keys().any(|key| CHARTS.contains(&key));
+        let adds = |key: &str| UNCHANGED.contains(&key) || CHARTS.contains(&key);
+        let collects = !component && value.is_object() && keys().all(adds);
         let mut own = Self { component, collects, inflates, ..Self::default() };
         own.files.insert(file.to_owned());
         let directory = file.parent().unwrap_or(Path::new(""));

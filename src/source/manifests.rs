@@ -207,8 +207,7 @@ fn diagnostic(file: &SourceText, error: YamlError) -> Diagnostic {
 /// whatever way a key can be written.
 fn holds_no_object(text: &str) -> bool {
     let is_escape = |rest: &str| rest.starts_with(['x', 'u', 'U', '\n', '\r']);
-    let says = |key: &str| text.contains(key);
-    !says("apiVersion") && !says("kind") && !text.split('\\').skip(1).any(is_escape)
+    !text.contains("apiVersion") && !text.contains("kind") && !text.split('\\').skip(1).any(is_escape)
 }
 
 /// The first line that shows a text to be a template of ytt, whose code stands in comments.
@@ -337,7 +336,7 @@ impl Manifests {
         };
         self.objectless = !faults.is_empty() && holds_no_object(&text);
         let file = SourceText::new(name, text.into_owned());
-        if let Some(line) = Some(&file.text).filter(|_| unfilled).and_then(|text| ytt(text)) {
+        if unfilled && let Some(line) = ytt(&file.text) {
             let error =
                 file.error(line, 1, "ytt makes a manifest of this template, so what it says is not known");
             return self

@@ -18,7 +18,7 @@ use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::manifests::Manifests;
 use crate::source::render::Renderer;
 use crate::source::scopes::{Apart, Scopes};
-use crate::source::tree::{Rendered, Source};
+use crate::source::tree::{Rendered, Source, tidy};
 use crate::source::unfilled::placeholder as placeholder_in;
 use crate::workload::FirstOf;
 
@@ -255,12 +255,8 @@ fn tell(scanned: &mut [ScannedSource], report: &mut Report) {
 /// What directories that cannot be rendered hide.
 fn told_of_lost(lost: &BTreeMap<PathBuf, BTreeSet<PathBuf>>) -> Option<String> {
     const SHOWN: usize = 4;
-    // An empty path is the current directory.
-    let name = |directory: &PathBuf| match directory.as_os_str().is_empty() {
-        true => ".".to_owned(),
-        false => plain::path(directory).to_string(),
-    };
-    let names: Vec<String> = lost.keys().take(SHOWN).map(name).collect();
+    let names: Vec<String> =
+        lost.keys().take(SHOWN).map(|directory| plain::path(tidy(directory)).to_string()).collect();
     let more = match lost.len().saturating_sub(SHOWN) {
         0 => String::new(),
         more => format!(" and {more} more"),

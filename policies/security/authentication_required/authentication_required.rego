@@ -63,6 +63,7 @@
 package stategate.security.authentication_required
 
 import data.stategate.lib.globs
+import data.stategate.lib.kept_data
 import data.stategate.lib.publishers
 import data.stategate.lib.settings
 import data.stategate.lib.versions
@@ -245,7 +246,7 @@ open_image(container, repository) := [what, way] if {
 	regex.match(`(^|/)library/redis$|(^|/)valkey/valkey$`, repository)
 	container.name == input.workload.engine.container
 	release := input.workload.engine.release
-	versions.below(release, first_unknown[split(repository, "/")[count(split(repository, "/")) - 1]])
+	versions.below(release, first_unknown[kept_data.last_part(repository)])
 	name := [one | some one in ["REDIS_PASSWORD", "VALKEY_PASSWORD"]; has_value(container, {one})][0]
 	not told_otherwise(container, `PASSWORD|requirepass|aclfile|--user|\.conf|\.sh`)
 	what := sprintf("its image does not read %s", [name])
@@ -311,14 +312,7 @@ told_otherwise(container, pattern) if {
 
 told_otherwise(container, pattern) if {
 	some variable in container.env
-	endswith(variable.name, "_ARGS")
-	value := object.get(variable, "value", "PASSWORD")
-	regex.match(pattern, value)
-}
-
-told_otherwise(container, pattern) if {
-	some variable in container.env
-	endswith(variable.name, "_FLAGS")
+	regex.match(`_(ARGS|FLAGS)$`, variable.name)
 	value := object.get(variable, "value", "PASSWORD")
 	regex.match(pattern, value)
 }

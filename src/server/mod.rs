@@ -35,7 +35,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
@@ -77,6 +77,9 @@ const TIMEOUTS: Timeouts = Timeouts {
 /// Timeouts of a probe's or a scraper's; connections are closed after the first answer.
 const STATUS_TIMEOUTS: Timeouts =
     Timeouts { head: Duration::from_secs(5), idle: Duration::from_secs(5), answer: Duration::from_secs(5) };
+/// Number of connections that wait to be accepted; the kernel may allow fewer. Who finds the queue full tries again
+/// after a second, which a probe may not have.
+const BACKLOG: u32 = 4096;
 /// Timeout for requests in flight once no new ones are accepted.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Number of bodies whose beginning, which is all of a usual review, fits in memory at once.
@@ -224,8 +227,8 @@ pub async fn run(
     let decision_log = config.decision_log.map(|log| decision_log(&log, &metrics)).transpose()?;
     let traces = config.traces.and_then(|collector| Traces::start(&collector, &config.host, &metrics.traces));
     let limits = open_files::connection_limits(config.max_connections)?;
-    let webhook = listener(config.listen, "--listen").await?;
-    let status = listener(config.status_listen, "--status-listen").await?;
+    let webhook = listener(config.listen, "--listen")?;
+    let status = listener(config.status_listen, "--status-listen")?;
     let shadow = (config.shadow_sample > 0.0)
         .then(|| Shadow::start(config.shadow_sample, Arc::clone(&metrics)))
         .transpose()
@@ -409,6 +412,13 @@ fn status_endpoint(router: Router, tables: Tables) -> Endpoint {
     Endpoint { tls: None, router, age: None, table, tables, timeouts: STATUS_TIMEOUTS }
 }
 
-async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, flag, source })
+fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
+    let listen = || {
+        let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
+        // Its last process' connections may still be ending.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    listen().map_err(|source| ServeError::Listen { address, flag, source })
 }

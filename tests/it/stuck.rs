@@ -76,10 +76,9 @@ fn a_policy_that_does_not_come_back_is_spared_then_quarantined_until_the_next_re
         let other = ask(json!({}));
         assert!(!other.contains("did not answer"), "{other}");
     }
-    let before = Instant::now();
+    // It is not asked any more.
     let said = ask(json!({}));
-    assert!(said.contains("in quarantine"), "{said}");
-    assert!(before.elapsed() < Duration::from_secs(2), "it is not asked any more");
+    assert!(said.contains("in quarantine") && !said.contains("did not answer"), "{said}");
     let ready = server.get("/readyz").1;
     assert!(ready.contains("policy sticks is in quarantine"), "{ready}");
     let metrics = server.get("/metrics").1;

@@ -121,9 +121,6 @@ pub struct Finding {
     pub details: Option<Value>,
     /// The faulty value may be a credential, so no output shows the text.
     pub sensitive: bool,
-    /// What it is about, if other objects in the namespace may report the very same thing.
-    #[serde(skip)]
-    pub cause: Option<String>,
 }
 
 #[cfg(test)]
@@ -145,7 +142,6 @@ impl Finding {
             docs: None,
             details: None,
             sensitive: false,
-            cause: None,
         }
     }
 }
@@ -281,7 +277,6 @@ impl Finding {
             docs: policy.related.first().cloned(),
             details: None,
             sensitive: policy.sensitive,
-            cause: None,
         }
     }
 
@@ -305,7 +300,6 @@ impl Finding {
             details: None,
             // A password of the wrong type is a password.
             sensitive: true,
-            cause: None,
         }
     }
 }

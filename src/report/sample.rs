@@ -159,7 +159,6 @@ fn found(
         docs: Some("https://kubernetes.io/docs/concepts/storage/volumes/#emptydir".to_owned()),
         details: Some(json!({"volume": HOSTILE})),
         sensitive: false,
-        cause: None,
     };
     Found {
         excerpt: Excerpt::of(TEXT, &place, &[]),

@@ -4,17 +4,19 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::ops::Range;
-use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::exceptions::notices;
 use super::{Excerpt, Found, Report, ReviewedObject};
-use crate::decision::{Finding, Unknown};
+use crate::decision::Unknown;
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::plain;
-use crate::policy::{Action, PolicyId};
+use crate::policy::Action;
+
+/// A finding to show, and what it is about.
+type News<'r> = (&'r ReviewedObject, &'r Found);
 
 /// Renders the report, with or without colours.
 pub fn render(report: &Report, colours: bool) -> String {
@@ -25,16 +27,21 @@ pub fn render(report: &Report, colours: bool) -> String {
         out.push_str("\n\n");
     };
     for (error, others) in alike(&report.errors, |error| (&error.message, &error.help, error.line)) {
-        let others = others.iter().map(|error| plain::line(&error.source).into_owned()).collect();
-        block(renderer.render(&[also(diagnostic(error, Level::ERROR), others)]));
+        let others: Vec<String> =
+            others.iter().map(|error| plain::line(&error.source).into_owned()).collect();
+        let others: Vec<String> = (!others.is_empty()).then(|| some(&others)).into_iter().collect();
+        block(renderer.render(&[also(diagnostic(error, Level::ERROR), &others)]));
     }
     for warning in &report.warnings {
         block(renderer.render(&[diagnostic(warning, Level::WARNING)]));
     }
-    let news: Vec<(&ReviewedObject, &Found)> = report.news().collect();
-    for ((object, found), others) in alike(&news, |(object, found)| Same::of(object, found)) {
-        let others = others.iter().map(|(other, found)| place(object, other, found)).collect();
-        block(renderer.render(&[also(finding(object, found), others)]));
+    let news: Vec<News<'_>> = report.news().collect();
+    // What one fix mends is told once.
+    let mended = alike(&news, |(_, Found { finding, .. })| {
+        (&finding.policy, finding.action, &finding.binding, &finding.fix)
+    });
+    for (first, others) in mended {
+        block(renderer.render(&[also(finding(first), &places(first, &others))]));
     }
     for object in &report.objects {
         for (policy, error, refuses) in &object.failures {
@@ -83,37 +90,42 @@ pub fn render(report: &Report, colours: bool) -> String {
     out
 }
 
-/// What several findings have in common that are told once.
-#[derive(PartialEq, Eq, Hash)]
-enum Same<'r> {
-    /// What they are about, in one namespace of one directory, or of what was rendered from one.
-    Cause(&'r PolicyId, Action, &'r str, &'r Path, &'r str),
-    /// An object in several files, such as copies or overlays of one base, and all that is said of it.
-    Copy(&'r PolicyId, Action, [&'r str; 5]),
-}
-
-impl<'r> Same<'r> {
-    fn of(object: &'r ReviewedObject, found: &'r Found) -> Self {
-        let Finding { policy, action, message, key, fix, cause, .. } = &found.finding;
-        let file = Path::new(&*object.file);
-        let directory = match object.template {
-            Some(_) => file,
-            None => file.parent().unwrap_or(file),
+/// The other places of a finding, those of one object together, with what is said of them if it is not the same.
+fn places((object, found): &News<'_>, others: &[&News<'_>]) -> Vec<String> {
+    /// The object's own kind and name make no difference.
+    fn said(object: &ReviewedObject, found: &Found) -> String {
+        let message = found.finding.display_message().replace(&*object.kind, "\0");
+        if object.name.is_empty() { message } else { message.replace(&*object.name, "\0") }
+    }
+    let place =
+        |(object, found): &News<'_>| format!("{}:{}", plain::line(&object.file), found.place.line.max(1));
+    let same = |(other, _): &News<'_>| (&other.kind, &other.name) == (&object.kind, &object.name);
+    let told = said(object, found);
+    let is_known = |(other, found): &News<'_>| said(other, found) == told;
+    let by_object = alike(others, |one| {
+        let message = (!is_known(one)).then(|| one.1.finding.display_message());
+        (one.0.display_name(), message)
+    });
+    let lines = by_object.into_iter().map(|(first, rest)| {
+        let mut places: Vec<String> = std::iter::once(first).chain(rest).map(|one| place(one)).collect();
+        places.dedup();
+        let places = some(&places);
+        let what = match same(first) {
+            true => places,
+            false => format!("{} ({places})", first.0.display_name()),
         };
-        match cause {
-            Some(cause) => Self::Cause(policy, *action, &object.namespace, directory, cause),
-            None => Self::Copy(policy, *action, [&object.kind, &object.name, message, key, fix]),
+        let message = first.1.finding.display_message();
+        // What it leads to has been told.
+        let brief = match (message.split_once(": "), told.split_once(": ")) {
+            (Some((brief, then)), Some((_, told))) if then == told => brief,
+            _ => &message,
+        };
+        match is_known(first) {
+            true => what,
+            false => format!("{what}: {}", plain::line(brief)),
         }
-    }
-}
-
-/// Where another one of these is, with its object if that has another name.
-fn place(object: &ReviewedObject, other: &ReviewedObject, found: &Found) -> String {
-    let place = format!("{}:{}", plain::line(&other.file), found.place.line.max(1));
-    match (&object.kind, &object.name) == (&other.kind, &other.name) {
-        true => place,
-        false => format!("{} ({place})", other.display_name()),
-    }
+    });
+    lines.collect()
 }
 
 /// The first of those that are alike, each with the others, in order.
@@ -134,12 +146,11 @@ fn alike<'a, T, K: Eq + Hash>(all: &'a [T], what: impl Fn(&'a T) -> K) -> Vec<(&
     told
 }
 
-/// Names the other places of what is told.
-fn also(group: Group<'_>, mut places: Vec<String>) -> Group<'_> {
-    places.dedup();
-    match places.as_slice() {
+/// Adds where else it is, a line each.
+fn also<'a>(group: Group<'a>, lines: &[String]) -> Group<'a> {
+    match lines {
         [] => group,
-        places => group.element(Level::NOTE.with_name("also").message(some(places))),
+        lines => group.element(Level::NOTE.with_name("also").message(lines.join("\n"))),
     }
 }
 
@@ -213,7 +224,7 @@ pub(super) fn unjudged(report: &Report) -> Vec<Unjudged> {
     all
 }
 
-fn finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> Group<'a> {
+fn finding<'a>(&(object, found): &News<'a>) -> Group<'a> {
     let Found { finding, place, excerpt, .. } = found;
     let level = match finding.action {
         Action::Deny => Level::ERROR,

@@ -21,8 +21,6 @@ pub struct Violation {
     fix: Option<String>,
     /// The objects that may still arrive and make it right, as a phrase.
     may_arrive: Option<String>,
-    /// What it is about, if other objects may report the very same thing, as a phrase.
-    cause: Option<String>,
 }
 
 impl Violation {
@@ -66,7 +64,6 @@ impl Violation {
             // A value that may be a credential is nobody's detail.
             details: self.details.filter(|_| !policy.sensitive),
             sensitive: policy.sensitive,
-            cause: self.cause,
         }
     }
 }

@@ -76,7 +76,7 @@ fn a_policy_says_itself_that_it_finds_credentials() {
             "# METADATA\n# title: T\n# description: D.\n# custom:\n#   severity: high\n#   action: deny\n{more}\
              #   match: {{kinds: [StatefulSet.apps]}}\n#   fix: F\npackage stategate.own.looks\n\n\
              violation contains v if {{\n\tsome i, _ in input.workload.containers[0].args\n\
-             \tv := {{\"msg\": \"found\", \"path\": [\"spec\", \"template\", \"spec\", \"containers\", 0, \"args\", i]}}\n}}\n"
+             \tv := {{\"msg\": \"found\", \"fix\": sprintf(\"F %d\", [i]), \"path\": [\"spec\", \"template\", \"spec\", \"containers\", 0, \"args\", i]}}\n}}\n"
         )
     };
     let dir = directory(&[

@@ -111,8 +111,10 @@ fn results_are_in_the_order_of_the_files() {
     let files = directory(&files);
     let first = run_in(files.path(), &["check", "."]);
     assert_eq!(first.stdout, run_in(files.path(), &["check", "."]).stdout);
-    let places = first.stdout.lines().filter_map(|line| line.trim().strip_prefix("--> "));
-    let read: Vec<&str> = places.map(|place| place.split('/').next().unwrap()).collect();
+    let report = run_in(files.path(), &["check", ".", "-o", "json"]).stdout;
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let read: Vec<&str> = findings.iter().map(|finding| finding["file"].as_str().unwrap()).collect();
     assert!(read.is_sorted() && read.len() > 100, "{read:?}");
 }
 

@@ -152,14 +152,8 @@ violation contains v if {
 		"key": "stategate.io/backup-method",
 		"fix": lack.fix,
 		"may_arrive": "a CronJob or a Schedule of Velero",
-		"cause": cause,
 	}
 }
-
-# Nobody backs up a claim once for each workload that mounts it.
-cause := sprintf("claims %s", [concat(", ", backups.kept_claims)]) if {
-	shared
-} else := null
 
 # What was meant to be a backup says more than that there is none.
 lack := {

@@ -405,6 +405,4 @@ test_claim_of_several_is_told_to_carry_the_word if {
 		}
 	}
 	count(several({})) == 1
-	{v.cause | some v in sharers({})} == {"claims pg-wal"}
-	{v.cause | some v in sharers({"claim": "logs"})} == {null}
 }

@@ -54,7 +54,7 @@ violation contains v if {
 			[container.name, resource, consequence[resource]],
 		),
 		"path": array.concat(container.path, ["resources", "requests", resource]),
-		"fix": sprintf("Set requests.%s of container %s to its limits.%s%s", [resource, container.name, resource, vertical]),
+		"fix": sprintf("Set its requests.%s to its limits.%s%s", [resource, resource, vertical]),
 	}
 }
 

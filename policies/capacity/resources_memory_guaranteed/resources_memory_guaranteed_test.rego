@@ -26,7 +26,7 @@ test_smaller_request_fails if {
 	some v in found(request(container({"memory": gi}, {"memory": 2 * gi}), false))
 	v.msg == "container db may use more memory than it reserves: when the node runs short it is evicted or killed first"
 	v.path == ["spec", "template", "spec", "containers", 0, "resources", "requests", "memory"]
-	v.fix == "Set requests.memory of container db to its limits.memory"
+	v.fix == "Set its requests.memory to its limits.memory"
 }
 
 scaled(mode) := object.union(
@@ -40,7 +40,7 @@ test_what_overwrites_the_request_is_named if {
 	some x in found(object.union(scaled("Auto"), {"parameters": {"require_cpu": true}}))
 	contains(x.fix, "(mode: \"Off\" in its containerPolicies)")
 	some w in found(scaled("Off"))
-	w.fix == "Set requests.memory of container db to its limits.memory"
+	w.fix == "Set its requests.memory to its limits.memory"
 }
 
 test_missing_values_are_another_policy_s_matter if {

@@ -55,7 +55,7 @@ violation contains v if {
 			[container.name, concat(", ", missing)],
 		),
 		"path": container.path,
-		"fix": sprintf("Set resources.%s of container %s to what it uses when busy", [concat(", resources.", missing), container.name]),
+		"fix": sprintf("Set its resources.%s to what it uses when busy", [concat(", resources.", missing)]),
 	}
 }
 

@@ -34,7 +34,7 @@ test_nothing_fails if {
 	some v in found(without(["requests/cpu", "requests/memory", "limits/memory"]))
 	startswith(v.msg, "container db has no requests.cpu, requests.memory, limits.memory: ")
 	v.path == ["spec", "template", "spec", "containers", 0]
-	startswith(v.fix, "Set resources.requests.cpu, resources.requests.memory, resources.limits.memory of container db")
+	startswith(v.fix, "Set its resources.requests.cpu, resources.requests.memory, resources.limits.memory to")
 }
 
 test_no_memory_limit_fails if {

@@ -46,8 +46,8 @@ violation contains v if {
 		),
 		"path": liveness.path,
 		"fix": sprintf(
-			"Let the livenessProbe of %s ask less (%s), or set its failureThreshold to %d or more",
-			[container.name, less(container), ceil(wanted / liveness.period)],
+			"Let the livenessProbe ask less (%s), or set its failureThreshold to %d or more",
+			[less(container), ceil(wanted / liveness.period)],
 		),
 	}
 }

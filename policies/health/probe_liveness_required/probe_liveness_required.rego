@@ -53,8 +53,8 @@ violation contains v if {
 		"msg": sprintf("container %s has no livenessProbe: when %s hangs, nothing restarts it", [name, engine]),
 		"path": container.path,
 		"fix": sprintf(
-			"Add a livenessProbe to container %s, such as %s, and a startupProbe that leaves it time %s",
-			[name, example(container), purpose(container)],
+			"Add a livenessProbe, such as %s, and a startupProbe that leaves it time %s",
+			[example(container), purpose(container)],
 		),
 	}
 }

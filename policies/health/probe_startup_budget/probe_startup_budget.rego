@@ -105,7 +105,7 @@ remedy(container, probe, needed) := sprintf(
 } else := text if {
 	container.startup
 	tries := ceil((needed - probe.initial_delay) / probe.period)
-	text := sprintf("Set failureThreshold of the startupProbe of %s to %d or more", [container.name, tries])
+	text := sprintf("Set failureThreshold of the startupProbe to %d or more", [tries])
 } else := sprintf(
 	"Let the livenessProbe of %s ask /liveness: Patroni answers there while PostgreSQL recovers",
 	[container.name],
@@ -113,12 +113,12 @@ remedy(container, probe, needed) := sprintf(
 	health_checks.patroni(container)
 	startswith(container.liveness.http_path, "/health")
 } else := sprintf(
-	"Add a startupProbe to %s that asks the process itself, with periodSeconds: 10, timeoutSeconds: 5, failureThreshold: %d",
-	[container.name, ceil(needed / 10)],
+	"Add a startupProbe that asks the process itself, with periodSeconds: 10, timeoutSeconds: 5, failureThreshold: %d",
+	[ceil(needed / 10)],
 ) if {
 	liveness := container.liveness
 	health_checks.depends_on_others(liveness)
 } else := sprintf(
-	"Add a startupProbe to %s that asks what its livenessProbe asks, with periodSeconds: 10, timeoutSeconds: 5, failureThreshold: %d",
-	[container.name, ceil(needed / 10)],
+	"Add a startupProbe that asks what the livenessProbe asks, with periodSeconds: 10, timeoutSeconds: 5, failureThreshold: %d",
+	[ceil(needed / 10)],
 )

@@ -30,14 +30,14 @@ test_default_liveness_fails if {
 	some v in found(request("postgres", {"liveness": probe(0, 10, 3)}))
 	contains(v.msg, "container db is killed after 30 s of silence, but recovery of postgres may take 300 s")
 	v.path == ["probe"]
-	contains(v.fix, "Add a startupProbe to db")
+	contains(v.fix, "Add a startupProbe that asks")
 	contains(v.fix, "failureThreshold: 30")
 }
 
 test_short_startup_probe_fails_even_with_patient_liveness if {
 	some v in found(request("mysql", {"startup": probe(15, 10, 10), "liveness": probe(600, 10, 3)}))
 	contains(v.msg, "after 115 s")
-	v.fix == "Set failureThreshold of the startupProbe of db to 29 or more"
+	v.fix == "Set failureThreshold of the startupProbe to 29 or more"
 }
 
 test_patient_liveness_passes if found(request("postgres", {"liveness": probe(240, 10, 6)})) == set()
@@ -140,7 +140,7 @@ member(probes) := object.union({"command": ["mariadbd", "--wsrep-on=ON"], "args"
 test_a_member_of_galera_takes_a_state_transfer_first if {
 	some v in found(of_members("mysql", member({"startup": at(3306, probe(0, 10, 30))}), {}))
 	contains(v.msg, "may take 3600 s: then it never joins")
-	v.fix == "Set failureThreshold of the startupProbe of db to 360 or more"
+	v.fix == "Set failureThreshold of the startupProbe to 360 or more"
 	found(of_members("mysql", member({"startup": at(3306, probe(0, 10, 360))}), {})) == set()
 	found(of_members("mysql", {"command": [], "args": [], "env": [], "startup": at(3306, probe(0, 10, 30))}, {})) == set()
 }

@@ -65,18 +65,7 @@ violation contains v if {
 			"Annotate what is true in %s: application if the store copies it itself, sync:N or async:TARGET; or, %s",
 			[annotation, "if nothing does, move the data to a class of network storage"],
 		),
-		"cause": cause,
 	}
-}
-
-# The disks of one class are one decision.
-cause := sprintf("%s of class %s", [doubt, concat(", ", classes)]) if {
-	count(classes) > 0
-} else := null
-
-classes := {class.name |
-	some name in local_claims
-	class := input.related.claim_classes[name]
 }
 
 local_claims contains name if {

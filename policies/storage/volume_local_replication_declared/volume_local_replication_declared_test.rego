@@ -33,7 +33,6 @@ test_local_disk_fails if {
 	contains(v.msg, "claim data of StatefulSet kafka is on a disk of the node and says nothing of replication")
 	v.path == ["metadata", "annotations", "stategate.io/replication"]
 	contains(v.fix, "Annotate what is true in stategate.io/replication: application if the store copies it itself")
-	v.cause == "says nothing of replication of class local"
 }
 
 test_members_that_replicate_pass if found(request(3, says("application"), local)) == set()

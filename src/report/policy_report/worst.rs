@@ -89,7 +89,6 @@ impl Listed {
                     docs: Some(property("docs")).filter(|docs| !docs.is_empty()),
                     details: None,
                     sensitive: false,
-                    cause: None,
                 };
                 object.findings.push(Found {
                     fingerprint: object.fingerprint("", &finding),

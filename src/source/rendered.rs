@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
 
 use super::kustomization::{collected, is_kustomization, made_of};
 use super::manifests::Manifests;
@@ -72,10 +75,29 @@ impl Manifests {
             (error.line, error.column) = (0, 0);
         }
         for manifest in &mut all.objects {
+            if rendered.renderer == Renderer::Helm {
+                installed(Arc::make_mut(&mut manifest.object));
+            }
             let template = rendered.template(manifest.template.as_deref());
             manifest.template = Some(template.display().to_string());
         }
         all
+    }
+}
+
+/// Gives an object the label that `helm install` gives to all but hooks, and `helm template` leaves out
+/// (`setMetadataVisitor` in Helm's `pkg/action/validate.go`).
+fn installed(object: &mut Value) {
+    let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
+    if metadata.get("annotations").is_some_and(|annotations| annotations.get("helm.sh/hook").is_some()) {
+        return;
+    }
+    let labels = metadata.entry("labels").or_insert(Value::Null);
+    if labels.is_null() {
+        *labels = Value::Object(Map::new());
+    }
+    if let Some(labels) = labels.as_object_mut() {
+        labels.insert("app.kubernetes.io/managed-by".to_owned(), "Helm".into());
     }
 }
 

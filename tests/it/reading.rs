@@ -60,6 +60,33 @@ fn of_a_chart_only_what_helm_makes_of_it_is_read() {
 }
 
 #[test]
+fn what_helm_renders_is_judged_as_what_helm_installs() {
+    let store = "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: pg}
+spec:
+  selector: {matchLabels: {app: pg}}
+  serviceName: pg
+  template:
+    metadata: {labels: {app: pg}}
+    spec:
+      containers:
+      - {name: pg, image: \"postgres:17.2\", volumeMounts: [{name: data, mountPath: /var/lib/postgresql/data}]}
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+";
+    let chart =
+        [("db/Chart.yaml", "apiVersion: v2\nname: db\nversion: 1.0.0\n"), ("db/templates/pg.yaml", store)];
+    let check = ["check", "--profile", "production", "."];
+    // The label managed-by says that a chart made it, which names no class of a cluster.
+    let run = run_with_helm(directory(&chart).path(), "cat \"$3/templates/pg.yaml\"", &check);
+    run.expect(1, &["backup-declared"]);
+    assert!(!run.stdout.contains("storage-class-required"), "{}", run.stdout);
+    run_in(directory(&[("pg.yaml", store)]).path(), &check).expect(1, &["storage-class-required"]);
+}
+
+#[test]
 fn a_base_that_lacks_its_files_is_told_of_once() {
     let files = directory(&[
         ("base/kustomization.yaml", "resources:\n- a.yaml\n- b.yaml\n- c.yaml\n"),

@@ -23,11 +23,20 @@ pub fn line(text: &str) -> Cow<'_, str> {
     if is_plain_line(text) { Cow::Borrowed(text) } else { spelled(text, Breaks::Spelled) }
 }
 
-/// Whether a text has nothing that could be spelled out on one line. Nearly every text is of this kind, so it is looked
-/// at in pieces that take the processor a few steps each.
+/// Whether a text has nothing that could be spelled out on one line, as nearly every text.
 pub fn is_plain_line(text: &str) -> bool {
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') & (*byte != b'#');
-    text.as_bytes().chunks(32).all(|piece| piece.iter().fold(true, |plain, byte| plain & is_plain(byte)))
+    first_other(text, 0, |byte| matches!(byte, b' '..=b'~') & (byte != b'#')).is_none()
+}
+
+/// The first byte from a position on that is not plain. It is looked for in pieces that take the processor a few steps
+/// each.
+fn first_other(text: &str, from: usize, is_plain: impl Fn(u8) -> bool) -> Option<usize> {
+    const PIECE: usize = 32;
+    let bytes = text.as_bytes().get(from..)?;
+    let is_all_plain = |piece: &[u8]| piece.iter().fold(true, |plain, byte| plain & is_plain(*byte));
+    let before = PIECE * bytes.chunks(PIECE).position(|piece| !is_all_plain(piece))?;
+    let within = bytes.iter().skip(before).position(|byte| !is_plain(*byte))?;
+    Some(from + before + within)
 }
 
 /// The text with its line breaks (of `\r\n` only the second character) and tabs.
@@ -71,7 +80,7 @@ enum Breaks {
 
 /// Whether a byte is a character that is never spelled out.
 fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b':' && byte != b'#'
+    matches!(byte, b' '..=b'~') & (byte != b':') & (byte != b'#')
 }
 
 fn spelled(text: &str, breaks: Breaks) -> Cow<'_, str> {
@@ -80,9 +89,8 @@ fn spelled(text: &str, breaks: Breaks) -> Cow<'_, str> {
     // What has been written so far, and where the next look begins.
     let (mut done, mut from, mut at_start) = (0, 0, kept);
     let left = |from: usize| text.get(from..).unwrap_or_default();
-    while let Some(skipped) = left(from).bytes().position(|byte| !is_plain(byte)) {
-        at_start = at_start && left(from).bytes().take(skipped).all(|byte| byte == b' ');
-        let at = from + skipped;
+    while let Some(at) = first_other(text, from, is_plain) {
+        at_start = at_start && left(from).bytes().take(at - from).all(|byte| byte == b' ');
         let rest = left(at);
         let Some(c) = rest.chars().next() else { break };
         from = at + c.len_utf8();
@@ -156,22 +164,21 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
 
 /// What is harmful can only stand in strings.
 fn in_json(json: &str, texts: Texts) -> Cow<'_, str> {
-    // Almost every answer is such a text.
-    if json.bytes().all(|byte| matches!(byte, b'\n' | b' '..=b'~') && byte != b'#') {
-        return Cow::Borrowed(json);
-    }
-    let (mut out, mut done) = (String::new(), 0);
-    for (at, c) in json.char_indices() {
+    let is_plain = |byte: u8| (matches!(byte, b' '..=b'~') | (byte == b'\n')) & (byte != b'#');
+    let (mut out, mut done, mut from) = (String::new(), 0, 0);
+    while let Some(at) = first_other(json, from, is_plain) {
+        let rest = json.get(at..).unwrap_or_default();
+        let Some(c) = rest.chars().next() else { break };
+        from = at + c.len_utf8();
         let harmful = match c {
-            '\n' => false,
-            '#' => is_marked_command(json.get(at..).unwrap_or_default()),
+            '#' => is_marked_command(rest),
             c => is_harmful(c),
         };
         if !harmful {
             continue;
         }
         out.push_str(json.get(done..at).unwrap_or_default());
-        done = at + c.len_utf8();
+        done = from;
         match texts {
             Texts::Spelled => out.push_str(&format!("\\{}", c.escape_unicode())),
             Texts::Exact => {

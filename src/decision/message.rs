@@ -145,8 +145,12 @@ fn is_line(text: &str) -> bool {
 }
 
 fn cut(text: &str, limit: usize) -> String {
-    match text.len() <= limit || text.chars().count() <= limit {
-        true => text.to_owned(),
-        false => text.chars().take(limit - 1).chain(['…']).collect(),
+    if text.len() <= limit || text.chars().count() <= limit {
+        return text.to_owned();
     }
+    let end = match text.is_ascii() {
+        true => Some(limit - 1),
+        false => text.char_indices().nth(limit - 1).map(|(at, _)| at),
+    };
+    format!("{}…", end.and_then(|end| text.get(..end)).unwrap_or_default())
 }

@@ -169,7 +169,7 @@ fn pod() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn no_object_panics_a_projection(spec in value(), pod in pod(), metadata in value()) {
@@ -576,10 +576,11 @@ fn what_is_written_twice_fails_no_policy() {
             failed.entry(format!("{:?}", failure.cause)).or_insert_with(|| now.to_string());
         }
     };
-    for (old, new) in crate::decision_cache::examples() {
-        for names in
-            [&[][..], &["env"], &["volumes"], &["containers"], &["volumeMounts"], &["volumeClaimTemplates"]]
-        {
+    const NAMES: [&[&str]; 6] =
+        [&[], &["env"], &["volumes"], &["containers"], &["volumeMounts"], &["volumeClaimTemplates"]];
+    for (number, (old, new)) in crate::decision_cache::examples().into_iter().enumerate() {
+        // Two of them for each example: neighbours show the same fault.
+        for names in NAMES.into_iter().skip(number % 3).step_by(3) {
             for other in [false, true] {
                 let [mut then, mut now] = [old.clone(), new.clone()];
                 written_twice(&mut now, names, other);

@@ -227,18 +227,23 @@ pub struct RelatedClaim {
 }
 
 /// The claims that the subject's volumes name and those created from its templates; for a volume, the claim
-/// that it is bound to. On DELETE also those that the subject owns and, for a Namespace, all those in it.
+/// that it is reserved for or, if it is for none, those that name it. On DELETE also those that the subject owns and, for a Namespace, all those in it.
 pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
     if let Some(volume) = &subject.workload.persistent_volume {
         let bound = volume.claim_namespace.as_ref().zip(volume.claim_name.as_ref());
-        let claim = bound.and_then(|(namespace, name)| {
-            let namespace = state.namespaces.get(namespace)?;
-            Some((namespace, namespace.claims.get(name)?))
-        });
-        return claim
-            .map(|(namespace, claim)| related(namespace, subject, claim, None))
-            .into_iter()
-            .collect();
+        let Some((namespace, name)) = bound else {
+            let own = &subject.workload.name;
+            let names_it = |claim: &&Arc<ClaimRecord>| claim.claim.volume_name.as_ref() == Some(own);
+            let claims = state.namespaces.values().flat_map(|namespace| {
+                namespace.claims.values().filter(names_it).map(move |claim| (namespace, claim))
+            });
+            return claims.map(|(namespace, claim)| related(namespace, subject, claim, None)).collect();
+        };
+        let claim = state
+            .namespaces
+            .get(namespace)
+            .and_then(|namespace| Some(related(namespace, subject, namespace.claims.get(name)?, None)));
+        return claim.into_iter().collect();
     }
     let Some(namespace) = home(subject).and_then(|name| state.namespaces.get(name)) else {
         return Vec::new();

@@ -3,8 +3,9 @@
 # description: >-
 #   A PersistentVolume without claimRef goes to the first claim that fits: of its class, of any namespace, of its size
 #   or smaller. A disk that holds data is then mounted by somebody else's pods, and the claim it was meant for stays
-#   pending. A claim that names the volume (volumeName) does not keep others from it; only claimRef does. This policy
-#   checks volumes that name a particular disk or export. Volumes that a provisioner made come with their claim, and
+#   pending. A claim that names the volume (volumeName) does not keep others of its class from it; only claimRef does.
+#   Without a class, only claims that opt out of classes compete, and those name a volume as a rule: if a known claim
+#   names this one, it passes. This policy checks volumes that name a particular disk or export. Volumes that a provisioner made come with their claim, and
 #   volumes of the node (local, hostPath) are often made as a pool for any claim: both pass, unless the class of the
 #   latter is known to provision volumes, so that its claims expect new ones. Volumes that are already bound pass, and
 #   those whose class has their own name (pg-data-pv of class pg-data-storage-class), which only their claim asks for.
@@ -40,6 +41,7 @@ violation contains v if {
 	volume.reclaim_policy != "Recycle"
 	not provisioned
 	not own_class
+	not claimed
 	object.get(volume, "phase", "Available") in {"Available", "Pending"}
 	v := {
 		"msg": sprintf(
@@ -49,7 +51,6 @@ violation contains v if {
 		"path": ["spec"],
 		"key": "claimRef",
 		"fix": fix,
-		"cause": of_class(volume.storage_class),
 	}
 }
 
@@ -66,7 +67,6 @@ violation contains v if {
 		),
 		"path": ["spec", "hostPath"],
 		"key": "nodeAffinity",
-		"cause": "of any node",
 		"fix": concat("", [
 			"Tie it to the node that has the files: spec.nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: ",
 			"[{key: kubernetes.io/hostname, operator: In, values: [NODE]}]}]}}", anew,
@@ -127,12 +127,22 @@ own_class if input.workload.persistent_volume.storage_class == input.workload.na
 
 own_class if {
 	stem := trim_suffix(trim_suffix(input.workload.name, "-volume"), "-pv")
-	# Of one word, it may be a class for many: nfs-pv of class nfs.
-	contains(stem, "-")
+	# That may be a class for many.
+	not stem in {
+		"cephfs", "cifs", "data", "default", "disk", "ebs", "efs", "gluster", "iscsi", "local", "manual", "nas", "nfs", "rbd",
+		"shared", "smb", "ssd", "static", "storage",
+	}
 	class := input.workload.persistent_volume.storage_class
 	startswith(class, stem)
 	trim_prefix(class, stem) in {"", "-storage-class", "-storageclass", "-sc", "-class", "-storage", "-pv"}
 	not class_provisions
+}
+
+# Other claims get the default class, or name a volume of their own.
+claimed if {
+	input.workload.persistent_volume.storage_class == ""
+	some claim in input.related.pvcs
+	claim.volume_name == input.workload.name
 }
 
 provisioned if input.workload.annotations["pv.kubernetes.io/provisioned-by"] != ""

@@ -31,6 +31,14 @@ test_reserved_pooled_and_provisioned_volumes_pass if {
 	found(request("UPDATE", {"phase": "Bound"}, {})) == set()
 }
 
+named(class, claim) := object.union(request("CREATE", {"storage_class": class}, {}), {"related": {"pvcs": [claim]}})
+
+test_a_volume_that_a_claim_names_passes if {
+	found(named("", {"volume_name": "disk"})) == set()
+	count(found(named("", {"volume_name": "other"}))) == 1
+	count(found(named("manual", {"volume_name": "disk"}))) == 1
+}
+
 test_a_class_of_its_own_passes if found(request("CREATE", {"storage_class": "disk"}, {})) == set()
 
 test_directory_on_each_node_passes if {
@@ -48,8 +56,8 @@ test_a_class_after_its_name_passes if {
 	found(of("pg-data-pv", "pg-data-storage-class")) == set()
 	found(of("pg-data-pv", "pg-data")) == set()
 	found(of("pg-data-volume", "pg-data-sc")) == set()
-	some v in found(of("pg-data-pv", "pg-logs"))
-	v.cause == "of class pg-logs"
+	found(of("music-pv", "music-storage-class")) == set()
+	count(found(of("pg-data-pv", "pg-logs"))) == 1
 	count(found(of("nfs-pv", "nfs-storage"))) == 1
 	provisioning := {"related": {"storage_classes": {"nfs-client": {"provisioner": "k8s-sigs.io/nfs-subdir-external-provisioner"}}}}
 	count(found(object.union(of("nfs-client-pv", "nfs-client"), provisioning))) == 1

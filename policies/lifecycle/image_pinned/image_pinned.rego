@@ -3,19 +3,19 @@
 # description: >-
 #   A tag such as latest, or a major version alone, refers to a different image every few weeks. A pod that is merely
 #   moved to another node then starts another version on its data, one replica before the other; a new base image may
-#   even sort text differently, which breaks indexes. This policy checks the main containers of workloads that keep data
-#   (not only logs, caches or the files of a web server), except containers that run no data store beside one that does,
-#   well-known images that only dump a data store elsewhere, and those named in exclude_containers. A digest always
-#   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
-#   as in 16, 16-alpine or 17-3.5. Tags that name a build pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a
-#   commit, a third number of an extension's release (16-v0.13.2), and the release that Red Hat's images append to their
-#   version (1-37). So does a number alone that the data store in somebody's own image has never had, such as v1 of
-#   Redis. A tag with two numbers passes, although some images publish later patches under it; set require_digest for a
-#   stricter check, which also looks at images that somebody puts on the nodes (imagePullPolicy Never), and at those whose
-#   files any version reads (notebooks, editors, copiers of files; a major version of Docker's registry). Images that an
-#   operator or a webhook fills in later, and pods that run to completion (restartPolicy Never or OnFailure), are not
-#   checked. Where OpenShift writes the image of an ImageStreamTag into a container (image.openshift.io/triggers), a digest
-#   here would be overwritten.
+#   even sort text differently, which breaks indexes. This policy checks the main containers that keep data on
+#   lasting volumes (not only logs, caches or the files of a web server), except containers that run no data store
+#   beside one that does, well-known images that only dump a data store elsewhere, and those named in
+#   exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one of floating_tags, or if
+#   its version is a major number alone, as in 16, 16-alpine or 17-3.5. Tags that name a build pass: a date, a patch
+#   build (pg16-ts2.17.2-p1, 16-r4), a commit, a third number of an extension's release (16-v0.13.2), and the release
+#   that Red Hat's images append to their version (1-37). So does a number alone that the data store in somebody's
+#   own image has never had, such as v1 of Redis. A tag with two numbers passes, although some images publish later
+#   patches under it; set require_digest for a stricter check, which also looks at images that somebody puts on the
+#   nodes (imagePullPolicy Never), and at those whose files any version reads (notebooks, editors, copiers of files;
+#   a major version of Docker's registry). Images that an operator or a webhook fills in later, and pods that run to
+#   completion (restartPolicy Never or OnFailure), are not checked. Where OpenShift writes the image of an
+#   ImageStreamTag into a container (image.openshift.io/triggers), a digest here would be overwritten.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
@@ -100,7 +100,13 @@ harmless(container, _) if {
 	loaded_by_hand(container)
 }
 
-# Files of people and of other programs: notebooks, editors, copiers of files.
+# Whatever runs after a restart finds nothing there.
+harmless(container, _) if {
+	not input.parameters.require_digest
+	not kept_data.keeps(container)
+}
+
+# Files of people and of other programs: notebooks, editors, copiers and servers of files, runners of builds.
 of_any_version(container, _) if {
 	container.engine == ""
 	name := kept_data.last_part(container.image.repository)
@@ -109,7 +115,8 @@ of_any_version(container, _) if {
 
 plain_files := [
 	"*-notebook", "notebook", "jupyter", "jupyterlab*", "jupyter-scipy*", "jupyter-pytorch*", "jupyter-tensorflow*",
-	"code-server*", "openvscode-server*", "rsync*", "*-rsync", "sftp*", "cron", "*-cron",
+	"code-server*", "openvscode-server*", "rsync*", "*-rsync", "sftp*", "samba*", "*-samba", "cron", "*-cron",
+	"docker", "dind*", "*-dind", "act_runner", "*-act-runner", "gitlab-runner*", "actions-runner*",
 ]
 
 # Each release of a major version of Docker's registry reads what another has written; the next looks for its settings
@@ -169,10 +176,10 @@ remedy(container, what) := sprintf(
 	[untagged(container), release(container, what), container.image_name],
 ) if {
 	regex.match(two_numbers, container.image.repository)
-} else := sprintf(
-	"Add the digest that runs now (kubectl get pod -o yaml: imageID), %s@sha256:<digest>, or name its release as the publisher's tags do",
-	[container.image_name],
-)
+} else := concat(" ", [
+	"Append the digest that runs now, @sha256:<digest> (kubectl get pod -o yaml: imageID), or name its release as the",
+	"publisher's tags do",
+])
 
 # Images with tags of two numbers. Of others, such as Bitnami's with three, the form of the tags is not known here.
 two_numbers := concat("", [

@@ -9,6 +9,7 @@ container(overrides) := object.union(
 		"image_name": "postgres:x",
 		"image": {"repository": "library/postgres", "tag": "x", "digest": ""},
 		"path": ["spec", "template", "spec", "containers", 0],
+		"mounts": [{"mount_path": "/data", "volume": "data", "source": "volumeClaimTemplate", "read_only": false}],
 	},
 	overrides,
 )
@@ -46,6 +47,14 @@ test_no_tag_fails if {
 	some v in found([container({"image_name": "postgres", "image": {"tag": "", "digest": ""}})])
 	contains(v.msg, "image postgres of container db has no tag")
 	v.path == ["spec", "template", "spec", "containers", 0, "image"]
+}
+
+test_what_keeps_nothing_passes if {
+	scratch := container({"image": {"tag": "latest", "digest": ""}, "mounts": [{
+		"mount_path": "/data", "volume": "data", "source": "emptyDir", "read_only": false,
+	}]})
+	found([scratch]) == set()
+	count(told([scratch], {"require_digest": true})) == 1
 }
 
 test_names_that_move_fail if {
@@ -157,7 +166,8 @@ test_one_fault_is_named_once if {
 }
 
 test_workload_that_keeps_nothing_passes if {
-	policy.violation == set() with input as {"workload": {"containers": [tagged("latest")]}, "parameters": defaults}
+	containers := [object.union(tagged("latest"), {"mounts": []})]
+	policy.violation == set() with input as {"workload": {"containers": containers}, "parameters": defaults}
 }
 
 test_helpers_pass if {
@@ -256,8 +266,7 @@ test_no_tag_is_made_up if {
 		["etcd", "bitnami/etcd", "latest"],
 	] {
 		some v in found([own(row[0], row[1], row[2])])
-		startswith(v.fix, sprintf("Add the digest that runs now (kubectl get pod -o yaml: imageID), %s:%s@sha256:<digest>", [row[1], row[2]]))
-		endswith(v.fix, ", or name its release as the publisher's tags do")
+		startswith(v.fix, "Append the digest that runs now, @sha256:<digest> (kubectl get pod -o yaml: imageID), or name its release")
 	}
 	some v in found([own("postgres", "immich-app/postgres", "14-vectorchord0.3.0-pgvectors0.2.0")])
 	contains(v.fix, "its tags name no minor version")

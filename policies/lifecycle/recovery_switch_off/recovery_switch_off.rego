@@ -3,12 +3,12 @@
 # description: >-
 #   Some switches are for one start of one member: they found a cluster although there is one, or skip what protects
 #   the data, so that a store that is damaged comes up at all. Left in the pod template, they apply to every pod and
-#   every restart. With a founding switch, a pod that comes back does not join but founds a cluster of its own, and the
-#   writes of one of them are lost; the others make damage permanent or keep a member from starting. This policy checks
-#   arguments and variables of the engines in its table, MySQL's and PostgreSQL's files in ConfigMaps among the
-#   manifests, and commands of recovery that run at each start, also in init containers; founding switches count only
-#   where several members run. A script that decides for itself is not judged. At admission it only warns: in an
-#   outage, the switch may be just what is needed.
+#   every restart. With a founding switch, a pod that comes back does not join but founds a cluster of its own, and
+#   the writes of one of them are lost; the others make damage permanent or keep a member from starting. This policy
+#   checks arguments and variables of the engines in its table, MySQL's and PostgreSQL's files in ConfigMaps among
+#   the manifests, commands of recovery that run at each start, also in init containers, and init containers that
+#   empty the data directory each time; founding switches count only where several members run. A script that decides
+#   for itself is not judged. At admission it only warns: in an outage, the switch may be just what is needed.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 # - ref: https://galeracluster.com/library/training/tutorials/starting-cluster.html
@@ -33,7 +33,9 @@
 #   why: "each restart repeats what was meant for one start of one member"
 package stategate.lifecycle.recovery_switch_off
 
+import data.stategate.lib.data_dirs
 import data.stategate.lib.engines
+import data.stategate.lib.paths
 import data.stategate.lib.settings
 
 violation contains v if {
@@ -103,6 +105,47 @@ violation contains v if {
 		"key": sprintf("%s %s", [container.name, command.shown]),
 		"fix": command.fix,
 	}
+}
+
+# No condition comes before it.
+violation contains v if {
+	some container in input.workload.containers
+	container.role == "init"
+	said := concat(" ", array.concat(container.command, container.args))
+	count(said) <= settings.most
+	some pattern in emptying
+	some found in regex.find_all_string_submatch_n(pattern, said, 10)
+	before := substring(said, 0, indexof(said, found[0]))
+	not regex.match(deciding, sprintf("%s ", [before]))
+	some dir in input.workload.engine.data_dirs
+	data_dirs.persisted(dir)
+	some word in split(found[1], " ")
+	emptied := trim_suffix(trim_suffix(trim(word, `"'`), "*"), "/")
+	emptied != ""
+	paths.within(dir.dir, emptied)
+	some mount in container.mounts
+	sees(mount, dir.mount)
+	paths.within(emptied, mount.mount_path)
+	v := {
+		"msg": sprintf(
+			"init container %s empties %s at every start: whatever restarts the pod deletes the data of %s",
+			[container.name, emptied, dir.container],
+		),
+		"path": container.path,
+		"key": sprintf("%s empties", [container.name]),
+		"fix": "Remove that command: the pods that this change starts then keep their files. If it was to clear a failed first start, clear the volume once, by hand",
+	}
+}
+
+emptying := [
+	`(?:^|[;\n]\s*|\s-[a-z]*c\s+)rm\s+-[a-zA-Z]*[rR][a-zA-Z]*\s+([^;|&\n]*/[^;|&\n]*)`,
+	`(?:^|[;\n]\s*|\s-[a-z]*c\s+)find\s+(/[^-;|&\n]*)\s+(?:-mindepth\s+[0-9]+\s+)?-delete`,
+]
+
+sees(mount, other) if {
+	mount.volume == other.volume
+	mount.mount_path == other.mount_path
+	object.get(mount, "sub_path", "") == object.get(other, "sub_path", "")
 }
 
 # A log that is whole stays as it is, so that what the script checks before makes no difference.

@@ -42,6 +42,35 @@ test_arguments_count_too if {
 	found("consul", 3, ["consul", "agent", "-server", "-bootstrap-expect=3"], {}) == set()
 }
 
+emptying(command) := violations if {
+	mount := {"volume": "data", "mount_path": "/var/lib/postgresql", "source": "volumeClaimTemplate", "read_only": false}
+	dir := {"container": "db", "dir": "/var/lib/postgresql/data", "origin": "default", "mount": mount}
+	init := {"name": "tidy", "role": "init", "engine": "", "command": command, "args": [], "env": [], "mounts": [mount], "path": ["init"]}
+	violations := policy.violation with input as {"workload": {
+		"kind": "StatefulSet",
+		"replicas": 1,
+		"engine": {"name": "postgres", "container": "db", "data_dirs": [dir]},
+		"containers": [init],
+	}}
+}
+
+test_a_directory_that_is_emptied_at_each_start_fails if {
+	every script in [
+		"rm -rf /var/lib/postgresql/data/*", "chown 999 /x; rm -Rf \"/var/lib/postgresql/data\"",
+		"find /var/lib/postgresql -mindepth 1 -delete 2>/dev/null || true",
+	] {
+		some v in emptying(["sh", "-c", script])
+		contains(v.msg, "init container tidy empties /var/lib/postgresql")
+	}
+	every script in [
+		"rm -rf /var/lib/postgresql/data/lost+found", "rm -f /var/lib/postgresql/data/*", "rm -rf /tmp/*",
+		"if [ -e /wipe ]; then rm -rf /var/lib/postgresql/data/*; fi", "test -e /wipe && rm -rf /var/lib/postgresql/data/*",
+		"find /var/lib/postgresql -name '*.tmp' -delete", "find /var/lib/postgresql -type d -exec chmod 700 {} +",
+	] {
+		emptying(["sh", "-c", script]) == set()
+	}
+}
+
 test_one_member_may_found if {
 	found("mysql", 1, ["mysqld", "--wsrep-new-cluster"], {}) == set()
 	peers := {"MARIADB_GALERA_CLUSTER_ADDRESS": "gcomm://a,b,c", "MARIADB_GALERA_CLUSTER_BOOTSTRAP": "yes"}

@@ -5,8 +5,8 @@
 #   still replaying its log, and a rolling update takes the next replica down before this one is back. This policy
 #   checks containers that run a data store; where none is known, the first that writes to a lasting volume and declares
 #   ports, in StatefulSets of several replicas, since it may be a store that the table lacks. An application with a
-#   claim loses a few requests without a probe, but no data, so it passes: any linter says so. Beside it, other
-#   containers are helpers; they pass, and so do init containers, sidecars and the containers named in
+#   claim loses a few requests without a probe, but no data, so it passes: any linter says so. So does a single Redis
+#   without a lasting volume, which has nothing to recover. Beside it, other containers are helpers; they pass, and so do init containers, sidecars and the containers named in
 #   exclude_containers. Whether the probe tests the right thing is not visible, but one that runs mongo, which MongoDB's
 #   images from 6.0 on do not have, never succeeds.
 # related_resources:
@@ -44,7 +44,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("container %s has no readinessProbe: %s, and updates do not wait for it", [container.name, reached(container)]),
 		"path": container.path,
-		"fix": sprintf("Add a readinessProbe to container %s, such as %s", [container.name, example(container)]),
+		"fix": sprintf("Add a readinessProbe, such as %s", [example(container)]),
 	}
 }
 
@@ -63,7 +63,10 @@ violation contains v if {
 	}
 }
 
-serves(container) if container.engine != ""
+serves(container) if {
+	container.engine != ""
+	not disposable(container)
+}
 
 # A store that the table lacks: its next member goes down before this one is back.
 serves(container) if {
@@ -74,6 +77,13 @@ serves(container) if {
 	kept_data.kept
 }
 
+# One cache that starts empty has nothing to recover, and no other one waits for it.
+disposable(container) if {
+	container.engine == "redis"
+	input.workload.replicas < 2
+	not kept_data.keeps(container)
+}
+
 # Older clients do not read the variable.
 login(container) := "add -a \"$PASSWORD\"" if {
 	container.name == input.workload.engine.container
@@ -81,6 +91,12 @@ login(container) := "add -a \"$PASSWORD\"" if {
 	release := input.workload.engine.release
 	versions.below(release, "5.0.3")
 } else := "set REDISCLI_AUTH"
+
+# --requirepass $(REDIS_PASSWORD)
+password_variable(container) := [found[1] |
+	said := concat(" ", array.concat(container.command, container.args))
+	some found in regex.find_all_string_submatch_n(`--requirepass[ =]["']?\$[({]?([A-Za-z_][A-Za-z0-9_]*)`, said, 1)
+][0]
 
 reached(container) := "clients reach it before it has recovered" if {
 	count(container.ports) > 0
@@ -90,6 +106,13 @@ reached(container) := "clients reach it before it has recovered" if {
 # Redis answers, but not with PONG.
 example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "postgres"
+} else := text if {
+	container.engine == "redis"
+	login(container) == "set REDISCLI_AUTH"
+	text := sprintf(
+		"{exec: {command: [sh, -c, 'REDISCLI_AUTH=\"$%s\" redis-cli ping | grep PONG']}, timeoutSeconds: 5}",
+		[password_variable(container)],
+	)
 } else := text if {
 	container.engine == "redis"
 	text := sprintf("{exec: {command: [sh, -c, 'redis-cli ping | grep PONG']}, timeoutSeconds: 5}; for a password, %s", [login(container)])

@@ -49,6 +49,21 @@ test_engine_without_probe_fails if {
 	contains(v.fix, "such as {exec: {command: [pg_isready]}, timeoutSeconds: 5}")
 }
 
+test_probe_of_redis_knows_its_password if {
+	asked := container({"engine": "redis", "command": ["redis-server"], "args": ["--requirepass", "$(REDIS_PASSWORD)"]})
+	some v in found(request([asked]))
+	contains(v.fix, `REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli ping | grep PONG`)
+}
+
+test_single_cache_passes if {
+	cache := container({"engine": "redis", "mounts": [{"mount_path": "/data", "volume": "data", "source": "emptyDir", "read_only": false}]})
+	single := object.union(request([cache]), {"workload": {"replicas": 1}})
+	found(single) == set()
+	count(found(request([cache]))) == 1
+	kept := container({"engine": "redis", "mounts": port(80).mounts})
+	count(found(object.union(request([kept]), {"workload": {"replicas": 1}}))) == 1
+}
+
 test_ports_without_probe_fail if {
 	some v in found(request([container(port(8080))]))
 	contains(v.fix, "tcpSocket: {port: 8080}")

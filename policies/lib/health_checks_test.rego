@@ -74,6 +74,8 @@ test_only_some_listen_while_they_recover if {
 test_pauses if {
 	health_checks.passes_through_pauses({"kind": "tcpSocket"})
 	health_checks.passes_through_pauses(runs(["pgrep", "-x", "postgres"]))
+	health_checks.passes_through_pauses(runs(["/bin/ls", "/var/lib/mysql/lost+found"]))
+	not health_checks.passes_through_pauses(runs(["mysqladmin", "ping"]))
 	not health_checks.passes_through_pauses(runs(["pg_isready"]))
 	not health_checks.passes_through_pauses({"kind": "httpGet"})
 }

@@ -74,8 +74,8 @@ violation contains v if {
 		"path": array.concat(variable.path, ["name"]),
 		"fix": fix(
 			variable, what,
-			sprintf("Put it as it is into a Secret and write valueFrom.secretKeyRef instead of the value of %s", [variable.name]),
-			sprintf("Take %s from a Secret (valueFrom.secretKeyRef)", [variable.name]),
+			"Put it as it is into a Secret and write valueFrom.secretKeyRef instead of its value",
+			"Take it from a Secret (valueFrom.secretKeyRef)",
 		),
 	}
 }
@@ -97,17 +97,27 @@ violation contains v if {
 		),
 		"path": variable.path,
 		"key": sprintf("%s/%s", [variable.config_map, variable.name]),
-		"cause": sprintf("%s in ConfigMap %s", [variable.name, variable.config_map]),
 		"fix": fix(
 			variable, use.what,
 			sprintf(
-				"Put it as it is into a Secret, refer to it by %s here and wherever else ConfigMap %s is read, %s",
-				[reference(variable), variable.config_map, "and only then take it out there"],
+				"%s as it is into a Secret, refer to it by %s here and wherever else ConfigMap %s is read, %s",
+				[unless_replaced(use), reference(variable), variable.config_map, "and only then take it out there"],
 			),
 			sprintf("Take %s from a Secret (%s) instead of ConfigMap %s", [variable.name, reference(variable), variable.config_map]),
 		),
 	}
 }
+
+# Of two sources with one name, the later one counts: what is dead here may not replace what is in use.
+unless_replaced(use) := text if {
+	use.variable.from == "configMapRef"
+	container := object.get(input.review.object, use.at, {})
+	some i, source in container.envFrom
+	source.configMapRef.name == use.variable.config_map
+	later := [one.secretRef.name | some j, one in container.envFrom; j > i]
+	count(later) > 0
+	text := sprintf("If Secret %s has this name too, only take it out of the ConfigMap. Else put it", [concat(" or ", later)])
+} else := "Put it"
 
 # So are its files.
 violation contains v if {
@@ -361,7 +371,7 @@ taken := [use |
 	variable.config_map != ""
 	name := variable.name
 	not globs.matches_any(allowed, name)
-	use := {"container": container.name, "variable": variable, "what": credential(container, variable)}
+	use := {"container": container.name, "at": container.path, "variable": variable, "what": credential(container, variable)}
 ]
 
 reference(variable) := "envFrom.secretRef" if {

@@ -14,6 +14,7 @@ container(variables) := {
 	"role": "main",
 	"env": variables,
 	"mounts": [{"mount_path": "/etc/keys/"}, {"mount_path": "/data"}],
+	"path": ["spec", "template", "spec", "containers", 0],
 }
 
 request(variables) := {
@@ -163,9 +164,20 @@ test_credential_of_a_config_map_fails_and_is_not_shown if {
 	v.msg == "variable POSTGRES_PASSWORD of container db holds a credential, in plain text in ConfigMap db-env"
 	v.path == ["spec", "template", "spec", "containers", 0, "envFrom", 0]
 	contains(v.fix, "envFrom.secretRef")
+	startswith(v.fix, "Put it as it is into a Secret")
 	not contains(v.fix, "hunter2")
 	some other in found([of_map("POSTGRES_PASSWORD", "configMapKeyRef", "hunter2")])
 	contains(other.fix, "valueFrom.secretKeyRef")
+}
+
+test_a_later_source_counts if {
+	sources := [{"configMapRef": {"name": "db-env"}}, {"secretRef": {"name": "db-keys"}}]
+	document := object.union(
+		request([of_map("POSTGRES_PASSWORD", "configMapRef", "hunter2")]),
+		{"review": {"object": {"spec": {"template": {"spec": {"containers": [{"envFrom": sources}]}}}}}},
+	)
+	some v in policy.violation with input as document
+	startswith(v.fix, "If Secret db-keys has this name too, only take it out of the ConfigMap. Else put it as it is into a Secret")
 }
 
 test_entry_that_several_containers_take_is_told_once if {
@@ -216,7 +228,6 @@ test_what_stores_nothing_is_changed_at_once if {
 
 test_a_config_map_may_have_other_readers if {
 	some v in found([of_map("DB_PASSWORD", "configMapRef", "hunter2")])
-	v.cause == "DB_PASSWORD in ConfigMap db-env"
 	startswith(v.fix, concat(" ", [
 		"Put it as it is into a Secret, refer to it by envFrom.secretRef here and wherever else ConfigMap db-env is read,",
 		"and only then take it out there; it has been seen",
@@ -226,7 +237,7 @@ test_a_config_map_may_have_other_readers if {
 test_a_placeholder_is_told_from_a_secret if {
 	some v in found([variable("DB_PASSWORD", "changeme")])
 	v.msg == "variable DB_PASSWORD of container db holds a placeholder for a credential, in plain text"
-	startswith(v.fix, "Take DB_PASSWORD from a Secret (valueFrom.secretKeyRef), with a value of your own; if something runs")
+	startswith(v.fix, "Take it from a Secret (valueFrom.secretKeyRef), with a value of your own; if something runs")
 	some w in found([of_map("DB_PASSWORD", "configMapRef", "CHANGE_ME")])
 	startswith(w.fix, "Take DB_PASSWORD from a Secret (envFrom.secretRef) instead of ConfigMap db-env, with")
 }

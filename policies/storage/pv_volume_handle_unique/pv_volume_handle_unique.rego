@@ -76,11 +76,15 @@ place(own) := ["spec", "csi", "volumeHandle"] if {
 	own.source == "csi"
 } else := ["spec", own.source]
 
-# What writes into one directory may be parts of one system, of which each needs its volume.
-fix(own, others) := sprintf("Give each a directory of its own: with their pods stopped, %s", [concat("; ", array.concat(
-	kept(own, others),
-	["move what belongs to all but one elsewhere, and make their PersistentVolumes and claims anew with the new paths"],
-))]) if {
+# What writes into one directory may be parts of one system, of which each needs its volume, or programs that share
+# files on purpose.
+fix(own, others) := sprintf("%s; else give each a directory of its own: with their pods stopped, %s", [
+	"If programs share these files on purpose (no data store's), make volumes and claims anew with accessModes: [ReadWriteMany]",
+	concat("; ", array.concat(
+		kept(own, others),
+		["move what belongs to all but one elsewhere, and make their PersistentVolumes and claims anew with the new paths"],
+	)),
+]) if {
 	thing(own) == "directory"
 } else := sprintf(
 	"Keep one of them. Before you delete the other, lest that deletes the disk: %s",

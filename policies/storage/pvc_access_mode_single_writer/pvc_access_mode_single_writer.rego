@@ -73,8 +73,12 @@ fix(claim) := text if {
 		"New claims only: %s, then apply with accessModes: [ReadWriteOnce]",
 		[statefulsets.orphan],
 	)
-} else := "Set accessModes: [ReadWriteOnce] in the claim template" if {
+} else := text if {
 	claim.origin == "template"
+	text := sprintf(
+		"Set accessModes: [ReadWriteOnce] in the claim template; if the StatefulSet exists: %s, and apply it again (claims that exist keep their modes)",
+		[statefulsets.orphan],
+	)
 } else := sprintf(
 	"Make a claim with accessModes: [ReadWriteOnce]%s, copy the data of %s while it is stopped, and name the new one",
 	[its_volume, claim.name],

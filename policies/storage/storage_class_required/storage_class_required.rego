@@ -60,9 +60,11 @@ lacking := [claim |
 	judged(claim)
 ]
 
-said(alike) := sprintf("claim %s names no storage class", [alike[0].name]) if {
-	count(alike) == 1
-} else := sprintf("none of the claims %s names a storage class", [concat(", ", [claim.name | some claim in alike])])
+said(alike) := sprintf("claim %s names no storage class", [alike[0].name]) if count(alike) == 1
+
+said(alike) := sprintf("none of the claims %s names a storage class", [concat(", ", [claim.name | some claim in alike])]) if {
+	count(alike) > 1
+}
 
 portable if {
 	not input.parameters.judge_charts
@@ -159,6 +161,7 @@ fix(claim) := sprintf("Set spec.storageClassName to that of volume %s, or to \"\
 	[again(claim)],
 )
 
-again(claim) := sprintf("; if the StatefulSet exists: %s, and apply it again", [statefulsets.orphan]) if {
+again(claim) := text if {
 	claim.origin == "template"
+	text := sprintf("; if the StatefulSet exists: %s, and apply it again", [statefulsets.orphan])
 } else := ""

@@ -84,7 +84,8 @@ violation contains v if {
 	dirs := {dir | some dir in data_dirs.unpersisted; dir.container == name; not data_dirs.uncertain(dir)}
 	count(dirs) > 0
 	data_dirs.by_name_alone(container, dirs)
-	not data_dirs.often_a_cache(name, input.parameters.often_caches)
+	often_caches := input.parameters.often_caches
+	not data_dirs.often_a_cache(name, often_caches)
 	not data_dirs.called_a_cache(input.workload, ["cache", "cache-*", "*-cache", "*-cache-*"])
 	v := {
 		"msg": sprintf(

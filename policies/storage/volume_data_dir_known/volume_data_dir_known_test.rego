@@ -124,7 +124,7 @@ test_redis_without_a_volume_is_told_of_where_it_is_not_refused if {
 	found(object.union(redis, {"workload": {"name": "web-cache"}})) == set()
 }
 
-own_vault := {"workload": {
+own_vault := {"parameters": {"often_caches": []}, "workload": {
 	"kind": "Deployment",
 	"name": "vault",
 	"engine": {"name": "vault", "container": "db", "data_dirs": [dir("/vault/data", "default")]},

@@ -218,7 +218,12 @@ fix(container, where) := by_variable if {
 	[data_dirs.remedy, of_own_image, way_out(container)],
 ) if {
 	contains(where, " or ")
-} else := sprintf("Mount %s that holds %s%s%s", [data_dirs.remedy, where, of_own_image, way_out(container)])
+} else := sprintf("Mount %s that holds %s%s%s", [data_dirs.remedy, held(where), of_own_image, way_out(container)])
+
+# Bitnami's scripts take a directory with a new disk's lost+found for one that has data already.
+held(where) := trim_suffix(where, "/data") if {
+	regex.match(`^/bitnami/[a-z-]+/data$`, where)
+} else := where
 
 # What its publisher's image does is known.
 of_own_image := "" if {

@@ -33,6 +33,11 @@ test_no_mount_fails if {
 	contains(v.fix, "spec.volumeClaimTemplates")
 }
 
+test_bitnami_s_volume_is_above_the_directory if {
+	some v in found(request("StatefulSet", [nowhere("/bitnami/postgresql/data", "default")]))
+	contains(v.fix, " that holds /bitnami/postgresql; ")
+}
+
 beneath(mounts) := {"workload": {
 	"kind": "StatefulSet",
 	"name": "pg",

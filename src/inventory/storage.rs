@@ -226,18 +226,22 @@ pub struct RelatedClaim {
     pub owned: bool,
 }
 
-/// The claims that the subject's volumes name and those created from its templates; for a volume, the claim
-/// that it is reserved for or, if it is for none, those that name it. On DELETE also those that the subject owns and, for a Namespace, all those in it.
+/// The most claims that are told of those that name one volume: only one of them can get it.
+const RIVALS: usize = 2;
+
+/// The claims that the subject's volumes name and those created from its templates; for a volume, the claim that it is
+/// reserved for or, if it is for none, the first that name it. On DELETE also those that the subject owns and, for a
+/// Namespace, all those in it.
 pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
     if let Some(volume) = &subject.workload.persistent_volume {
         let bound = volume.claim_namespace.as_ref().zip(volume.claim_name.as_ref());
         let Some((namespace, name)) = bound else {
-            let own = &subject.workload.name;
-            let names_it = |claim: &&Arc<ClaimRecord>| claim.claim.volume_name.as_ref() == Some(own);
-            let claims = state.namespaces.values().flat_map(|namespace| {
-                namespace.claims.values().filter(names_it).map(move |claim| (namespace, claim))
-            });
-            return claims.map(|(namespace, claim)| related(namespace, subject, claim, None)).collect();
+            let rivals = state.cluster.wanted_by.get(&subject.workload.name).into_iter().flatten();
+            let known = |(namespace, name): &NamespacedName| {
+                let namespace = state.namespaces.get(namespace)?;
+                Some(related(namespace, subject, namespace.claims.get(name)?, None))
+            };
+            return rivals.filter_map(known).take(RIVALS).collect();
         };
         let claim = state
             .namespaces

@@ -65,7 +65,7 @@ pub struct State {
 /// Cluster-scoped objects.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
-    /// The version of everything here but `claims_of`, which is for cluster-scoped objects.
+    /// The version of everything here but `claims_of` and `wanted_by`, which are for cluster-scoped objects.
     pub version: Version,
     pub classes: Map<String, Arc<ClassRecord>>,
     pub attributes: Map<String, Arc<AttributesRecord>>,
@@ -83,6 +83,8 @@ pub struct Cluster {
     pub handles: Index<(String, String), String>,
     /// Claims by their storage class.
     pub claims_of: Index<String, NamespacedName>,
+    /// Claims by the volume that they name, as long as they are not bound: a bound volume names its claim itself.
+    pub wanted_by: Index<String, NamespacedName>,
 }
 
 /// The objects in one namespace, and the Namespace itself.
@@ -176,7 +178,11 @@ impl State {
                 let place = (record.namespace.clone(), record.claim.name.clone());
                 self.remove_claim(&place);
                 let class = record.claim.storage_class.clone();
-                insert_item(self.claims_of_mut(), class, place.clone());
+                let cluster = self.with_claims_mut();
+                insert_item(&mut cluster.claims_of, class, place.clone());
+                if let Some(volume) = wanted(&record) {
+                    insert_item(&mut cluster.wanted_by, volume.clone(), place.clone());
+                }
                 self.namespace_mut(&place.0).claims.insert_mut(place.1, Arc::from(record));
             }
             Record::StorageClass(record) => {
@@ -291,7 +297,11 @@ impl State {
     fn remove_claim(&mut self, place: &NamespacedName) {
         let known = self.namespaces.get(&place.0).and_then(|namespace| namespace.claims.get(&place.1));
         let Some(record) = known.cloned() else { return };
-        remove_item(self.claims_of_mut(), &record.claim.storage_class, place);
+        let cluster = self.with_claims_mut();
+        remove_item(&mut cluster.claims_of, &record.claim.storage_class, place);
+        if let Some(volume) = wanted(&record) {
+            remove_item(&mut cluster.wanted_by, volume, place);
+        }
         self.namespace_mut(&place.0).claims.remove_mut(&place.1);
     }
 
@@ -317,10 +327,17 @@ impl State {
         cluster
     }
 
-    fn claims_of_mut(&mut self) -> &mut Index<String, NamespacedName> {
+    /// For its indexes of claims, which are no part of its version.
+    fn with_claims_mut(&mut self) -> &mut Cluster {
         self.anything = Version::default();
-        &mut Arc::make_mut(&mut self.cluster).claims_of
+        Arc::make_mut(&mut self.cluster)
     }
+}
+
+/// The volume that a claim names and is not bound to yet.
+fn wanted(record: &ClaimRecord) -> Option<&String> {
+    let is_bound = record.claim.phase.as_deref() == Some("Bound");
+    record.claim.volume_name.as_ref().filter(|_| !is_bound)
 }
 
 fn is<T: PartialEq>(known: Option<&Arc<T>>, record: &T) -> bool {

@@ -15,8 +15,9 @@ use crate::diagnostic::Diagnostic;
 
 /// Charts within one another.
 const DEEPEST: usize = 8;
-/// Bytes of all files of a copy.
+/// Bytes of all files of a copy, and what each counts for at least: many small ones cost as much as a large one.
 const LARGEST: u64 = 64 << 20;
+const SMALLEST: u64 = 4 << 10;
 /// Where a chart lists what it depends on: since Helm 3, and before.
 const LISTS: [&str; 2] = ["Chart.yaml", "requirements.yaml"];
 
@@ -47,8 +48,15 @@ fn complete(
         let target = to.join(file.strip_prefix(directory).unwrap_or(&file));
         let unreadable = |error| diagnostic(&file, format!("cannot be copied: {error}"));
         let size = std::fs::metadata(&file).map_err(unreadable)?.len();
-        *left = left.checked_sub(size).ok_or_else(|| {
-            diagnostic(directory, format!("with its charts, it is larger than {} MiB", LARGEST >> 20))
+        *left = left.checked_sub(size.max(SMALLEST)).ok_or_else(|| {
+            diagnostic(
+                directory,
+                format!(
+                    "with its charts, it is larger than {} MiB, or has more than {} files",
+                    LARGEST >> 20,
+                    LARGEST / SMALLEST
+                ),
+            )
         })?;
         target.parent().map_or(Ok(()), std::fs::create_dir_all).map_err(unreadable)?;
         std::fs::copy(&file, &target).map_err(unreadable)?;
@@ -96,7 +104,47 @@ fn missing(directory: &Path, boundary: &Boundary) -> Result<Vec<(String, PathBuf
 fn is_there(directory: &Path, name: &str) -> bool {
     let entries = std::fs::read_dir(directory.join("charts")).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).any(|entry| {
+        // `db-operator-1.0.tgz` is another chart than `db`.
         let version = entry.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'));
-        entry == name || version.is_some_and(|version| version.ends_with(".tgz"))
+        let is_version = |text: &str| text.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit());
+        entry == name || version.is_some_and(|version| is_version(version) && version.ends_with(".tgz"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packed_chart_is_known_by_its_name_and_version() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("charts")).unwrap();
+        for (name, packed, expected) in [
+            ("db", "db-operator-1.0.tgz", false),
+            ("db", "db-1.0.0.tgz", true),
+            ("web", "web-v2.tgz", true),
+            ("cache", "cache-1.0.0.tar", false),
+        ] {
+            std::fs::write(root.path().join("charts").join(packed), "").unwrap();
+            assert_eq!(is_there(root.path(), name), expected, "{packed}");
+        }
+    }
+
+    #[test]
+    fn charts_that_multiply_are_not_copied_without_end() {
+        let root = tempfile::tempdir().unwrap();
+        for level in 0..8 {
+            let chart = root.path().join(format!("l{level}"));
+            std::fs::create_dir(&chart).unwrap();
+            let next = level + 1;
+            let dependency =
+                |name: usize| format!("- {{name: c{name}, repository: \"file://../l{next}\"}}\n");
+            let text =
+                format!("name: l{level}\ndependencies:\n{}", (0..8).map(dependency).collect::<String>());
+            std::fs::write(chart.join("Chart.yaml"), text).unwrap();
+        }
+        let boundary = Boundary::around(root.path(), None).unwrap();
+        let error = completed(&root.path().join("l0"), &boundary).unwrap_err();
+        assert!(error.message.contains("or has more than 16384 files"), "{error}");
+    }
 }

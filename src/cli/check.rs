@@ -45,6 +45,7 @@ use crate::policy::Action;
 use crate::report::Report;
 use crate::source::bundle::Bundle;
 use crate::source::cluster_policies::documents_of;
+use crate::source::destinations::Destinations;
 use crate::source::render::{RenderOptions, Renderer};
 use crate::source::tree::Source;
 
@@ -111,7 +112,8 @@ pub struct Arguments {
     #[command(flatten)]
     cluster: ClusterArguments,
 
-    /// The namespace of objects that do not name one [default: that of the context of --context, or default]
+    /// The namespace of objects that do not name one [default: that of the Argo CD Application or Flux Kustomization
+    /// that deploys them, that of the context of --context, or default]
     #[arg(short, long)]
     namespace: Option<String>,
 
@@ -213,16 +215,22 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         super::say(&format!("inventory: needed but not known: {}\n", or_none(&knowledge.incomplete)));
     }
     let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
+    let sources: Vec<&Source> = parts.iter().map(|part| &part.source).collect();
     let render = RenderOptions {
         values: arguments.values.clone(),
         namespace: namespace.clone(),
         kube_version: arguments.kube_version.clone().or_else(of_cluster),
         allow_remote: arguments.allow_remote,
+        // A namespace that the user gives is that of all of them.
+        destinations: match arguments.namespace {
+            Some(_) => Destinations::default(),
+            None => Destinations::of_sources(sources.iter().copied()),
+        },
         ..RenderOptions::default()
     };
-    let sources: Vec<&Source> = parts.iter().map(|part| &part.source).collect();
     let renders = (!arguments.no_render).then_some(&render);
-    let old = Old::read(&arguments.old, &arguments.sources, &project, &sources, renders, &pool)?;
+    let deployed = arguments.namespace.is_none();
+    let old = Old::read(&arguments.old, &arguments.sources, &project, &sources, renders, deployed, &pool)?;
     let nothing_old = old.is_empty().then(|| {
         format!(
             "nothing was read from --old {}, so every object counts as new",
@@ -233,7 +241,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         cluster,
         pool,
         before: match changed {
-            Some(changed) => changed.before(sources, &namespace),
+            Some(changed) => changed.before(sources, &namespace, &render.destinations),
             None => PreviousObjects::whole(old.parts, &old.roots, sources, &namespace, render.clone()),
         },
         live: connection.as_ref().map(live::Connection::objects),

@@ -24,6 +24,7 @@ use crate::plain;
 use crate::policy::Action;
 use crate::policyset::PolicySet;
 use crate::report::Report;
+use crate::source::destinations::Destinations;
 use crate::source::render::RenderOptions;
 
 #[derive(Args)]
@@ -69,7 +70,7 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH", conflicts_with_all = ["paths", "context", "kubeconfig"])]
     requests: Vec<PathBuf>,
 
-    /// The namespace of objects that do not name one; of a cluster, the only one to check
+    /// The namespace of objects that do not name one [default: as in `check`]; of a cluster, the only one to check
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
 
@@ -219,13 +220,18 @@ impl Arguments {
         let tree = self.sources.tree(&project, true)?;
         let namespace =
             self.namespace.clone().unwrap_or_else(|| super::inventory::DEFAULT_NAMESPACE.to_owned());
+        // A namespace that the user gives is that of all of them.
+        let destinations = match self.namespace {
+            Some(_) => Destinations::default(),
+            None => Destinations::of_sources(&tree.sources),
+        };
         let pipeline = Pipeline {
             cluster: self.inventory.source(&namespace).read(&set)?,
             pool: ReviewPool::open(set, jiff::Timestamp::now())?,
             before: PreviousObjects::default(),
             live: None,
             namespace: namespace.clone(),
-            render: RenderOptions { namespace, ..RenderOptions::default() },
+            render: RenderOptions { namespace, destinations, ..RenderOptions::default() },
             remedies: false,
             project,
         };

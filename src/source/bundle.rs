@@ -95,7 +95,7 @@ impl ScannedObject {
 
     fn read(manifest: &Manifest, object: &Value, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
-        let record = guarded(|| reader.read(&reference.kind, object, default_namespace)).flatten();
+        let record = guarded(|| reader.read(&reference.kind, object, &reference.namespace)).flatten();
         // Without a record nobody asks which of two versions counts.
         let digest = record.as_ref().map(|_| Sha256::digest(object.to_string()).into());
         let substance = record.as_ref().map(|_| substance(object));
@@ -180,7 +180,7 @@ impl Bundle {
     pub fn add_earlier(&mut self, manifest: &Manifest) {
         let reference = manifest.reference(&self.default_namespace);
         let reader = self.writer.reader();
-        let read = || reader.read(&reference.kind, &manifest.object, &self.default_namespace);
+        let read = || reader.read(&reference.kind, &manifest.object, &reference.namespace);
         if reference.kind.kind != "ConfigMap" {
             return;
         }

@@ -44,6 +44,8 @@ pub struct Manifest {
     pub bare: bool,
     /// Whether a tool may fill in something before it is applied.
     pub written_for_tools: bool,
+    /// The namespace that it is deployed to if it names none, where a deploy tool's own object says so.
+    pub deployed_to: Option<Arc<str>>,
 }
 
 impl Manifest {
@@ -80,7 +82,7 @@ impl Manifest {
         old: Option<&Manifest>,
         default_namespace: &str,
     ) -> Option<Request> {
-        let request = request(&self.object, projections, default_namespace)?;
+        let request = request(&self.object, projections, self.or_default(default_namespace))?;
         let Some(old) = old else { return Some(request) };
         let old_object = Some(Object::from(old.written().into_owned()));
         Some(Request { operation: Operation::Update, old_object, ..request })
@@ -90,9 +92,14 @@ impl Manifest {
     pub fn reference(&self, default_namespace: &str) -> ObjectRef {
         ObjectRef {
             kind: GroupKind::new(self.api_version(), self.kind()),
-            namespace: namespace(&self.object, default_namespace),
+            namespace: namespace(&self.object, self.or_default(default_namespace)),
             name: self.metadata("name").to_owned(),
         }
+    }
+
+    /// The namespace of an object that names none.
+    fn or_default<'a>(&'a self, default_namespace: &'a str) -> &'a str {
+        self.deployed_to.as_deref().unwrap_or(default_namespace)
     }
 
     /// The edit of the file that turns it into `object`.
@@ -318,6 +325,7 @@ impl Manifests {
             }
             Source::Rendered(rendered) => return Self::rendered(rendered, options),
         }
+        options.destinations.apply(&mut all);
         all
     }
 
@@ -405,6 +413,7 @@ impl Manifests {
                 prefix: Vec::new(),
                 bare: false,
                 written_for_tools: unfilled && written,
+                deployed_to: None,
             };
             self.flatten(manifest);
         }

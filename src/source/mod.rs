@@ -9,6 +9,7 @@ pub mod child;
 pub mod cluster_policies;
 pub mod credentials;
 mod dependencies;
+pub mod destinations;
 pub mod fields;
 mod file_kind;
 mod ignore_files;

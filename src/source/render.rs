@@ -9,6 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::child::{self, ChildError, Limits};
+use super::destinations::Destinations;
 use super::tree::Rendered;
 use super::walk::all_inside;
 use super::{FILE_LIMIT, dependencies, diagnostic, inspection, read_text};
@@ -75,6 +76,8 @@ pub struct RenderOptions {
     pub allow_remote: bool,
     /// Charts whose releases are named after other directories: previous versions of those.
     pub named_after: BTreeMap<PathBuf, PathBuf>,
+    /// The namespaces that deploy tools put directories in; that of the release comes after them.
+    pub destinations: Destinations,
 }
 
 impl Rendered {
@@ -153,7 +156,8 @@ impl Rendered {
         let named_after = options.named_after.get(&self.directory).map_or(directory, PathBuf::as_path);
         let mut arguments: Vec<OsString> = vec!["template".into(), release(named_after).into()];
         arguments.push(chart.into());
-        arguments.push(format!("--namespace={}", options.namespace).into());
+        let namespace = options.destinations.of(&self.directory).unwrap_or(&options.namespace);
+        arguments.push(format!("--namespace={namespace}").into());
         let version = options.kube_version.as_deref().unwrap_or(NEWEST_KUBERNETES);
         arguments.push(format!("--kube-version={version}").into());
         if minor(version).is_some_and(|minor| minor >= SERVES_THEM) {

@@ -18,11 +18,13 @@ impl Manifests {
     /// one of them hides nothing but itself.
     pub(super) fn rendered(root: &Rendered, options: &RenderOptions) -> Self {
         let (mut all, mut of_root) = (Self::default(), Vec::new());
+        let of_whole = options.destinations.of(&root.directory);
         let (mut waiting, mut seen) = (vec![root.clone()], BTreeSet::from([root.directory.clone()]));
         while let Some(rendered) = waiting.pop() {
             let errors = match rendered.render(options) {
                 Ok(bytes) => {
-                    all.append(Self::of_output(&rendered, &bytes));
+                    let namespace = options.destinations.of(&rendered.directory).or(of_whole);
+                    all.append(Self::of_output(&rendered, &bytes, namespace));
                     continue;
                 }
                 Err(errors) => errors,
@@ -57,8 +59,8 @@ impl Manifests {
         all
     }
 
-    /// The objects that a program wrote.
-    fn of_output(rendered: &Rendered, bytes: &[u8]) -> Self {
+    /// The objects that a program wrote. `namespace`: where a deploy tool puts those that name none.
+    fn of_output(rendered: &Rendered, bytes: &[u8], namespace: Option<&str>) -> Self {
         let mut all = Self::default();
         let repeated_keys = match rendered.renderer {
             Renderer::Helm => RepeatedKeys::LastCounts,
@@ -80,6 +82,7 @@ impl Manifests {
             }
             let template = rendered.template(manifest.template.as_deref());
             manifest.template = Some(template.display().to_string());
+            manifest.deployed_to = namespace.map(Into::into);
         }
         all
     }

@@ -21,6 +21,7 @@ mod decision_cache;
 mod decision_log;
 mod declared;
 mod deploy;
+mod destinations;
 mod diff;
 mod documents;
 mod engines;

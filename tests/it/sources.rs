@@ -9,7 +9,7 @@ fn summary(run: &Run) -> &str {
     run.stdout.lines().last().unwrap_or_default()
 }
 
-fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+pub fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = directory(files);
     git(directory.path(), &["init", "--quiet"]);
     git(directory.path(), &["add", "--all"]);

@@ -11,6 +11,7 @@ use super::previous::PreviousObjects;
 use crate::cli::project::Project;
 use crate::diagnostic::Diagnostics;
 use crate::plain;
+use crate::source::destinations::Destinations;
 use crate::source::manifests::Manifests;
 use crate::source::ready_for_git;
 use crate::source::tree::{Source, is_manifest};
@@ -100,10 +101,12 @@ impl Changed {
 
     /// The old objects, of changed files only: the old files were not rendered.
     pub fn before<'a>(
-        self,
+        mut self,
         sources: impl IntoIterator<Item = &'a Source>,
         namespace: &str,
+        destinations: &Destinations,
     ) -> PreviousObjects {
+        destinations.apply(&mut self.old);
         PreviousObjects::of_files(self.old.objects, sources, namespace)
     }
 }

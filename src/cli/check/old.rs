@@ -8,6 +8,7 @@ use crate::cli::project::Project;
 use crate::cli::review_pool::{ReviewPool, blocking};
 use crate::cli::sources::SourceArguments;
 use crate::diagnostic::Diagnostic;
+use crate::source::destinations::Destinations;
 use crate::source::manifests::Manifests;
 use crate::source::render::{RenderOptions, Renderer};
 use crate::source::tree::{Source, tidy};
@@ -30,12 +31,14 @@ impl Old {
     }
 
     /// Reads it; `present` is what follows it, and `render` is how its directories are rendered, if they are.
+    /// `deployed`: its own deploy tools say to which namespaces.
     pub fn read(
         paths: &[PathBuf],
         sources: &SourceArguments,
         project: &Project,
         present: &[&Source],
         render: Option<&RenderOptions>,
+        deployed: bool,
         pool: &Arc<ReviewPool>,
     ) -> anyhow::Result<Self> {
         let roots: Vec<PathBuf> = paths.iter().map(|path| tidy(&project.shown(path))).collect();
@@ -44,6 +47,10 @@ impl Old {
         }
         let tree = sources.previous_tree(&roots, project, render.is_some());
         let mut options = render.cloned().unwrap_or_default();
+        options.destinations = match deployed {
+            true => Destinations::of_sources(&tree.sources),
+            false => Destinations::default(),
+        };
         if let Some((old, new)) = one_chart(&roots, &tree.sources, present) {
             options.named_after.insert(old, new);
         }

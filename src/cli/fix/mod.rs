@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::inventory::InventoryArguments;
+use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::{PolicyArguments, load, warn};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
@@ -22,6 +22,7 @@ use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::inventory::Inventory;
 use crate::plain;
 use crate::policyset::PolicySet;
+use crate::source::destinations::Destinations;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
 use crate::source::scopes::Scopes;
@@ -65,16 +66,24 @@ pub struct Arguments {
     #[command(flatten)]
     inventory: InventoryArguments,
 
-    /// The namespace of objects that do not name one
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
+    /// The namespace of objects that do not name one [default: that of the Argo CD Application or Flux Kustomization
+    /// that deploys them, or default]
+    #[arg(short, long)]
+    namespace: Option<String>,
+}
+
+impl Arguments {
+    fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE)
+    }
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = policy_set(arguments)?;
-    let mut manifests = read(arguments)?;
+    let (mut manifests, destinations) = read(arguments)?;
     let errors = std::mem::take(&mut manifests.errors);
-    let Fixes { before, after, mut fixed, refusals, judged } = fixes(arguments, set, manifests)?;
+    let Fixes { before, after, mut fixed, refusals, judged } =
+        fixes(arguments, set, manifests, &destinations)?;
     let mut exit = if refusals.is_empty() { Exit::Clean } else { Exit::Findings };
     for error in &errors {
         say(&format!("error: {error}\n"));
@@ -116,8 +125,13 @@ struct Fixes {
 /// More rounds than policies of one bundle ever need to see the patches of each other.
 const ROUNDS: usize = 5;
 
-fn fixes(arguments: &Arguments, set: PolicySet, mut manifests: Manifests) -> anyhow::Result<Fixes> {
-    let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
+fn fixes(
+    arguments: &Arguments,
+    set: PolicySet,
+    mut manifests: Manifests,
+    destinations: &Destinations,
+) -> anyhow::Result<Fixes> {
+    let cluster = arguments.inventory.source(arguments.namespace()).read(&set)?;
     let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
     let mut judged = review(arguments, &pool, &cluster, &manifests)?;
     let before = files(&manifests, &judged);
@@ -135,6 +149,7 @@ fn fixes(arguments: &Arguments, set: PolicySet, mut manifests: Manifests) -> any
             let text = planned.texts.get(&file.name).map_or(&*file.text, String::as_str);
             next.add(file.name.to_string(), text.as_bytes());
         }
+        destinations.apply(&mut next);
         manifests = next;
         judged = review(arguments, &pool, &cluster, &manifests)?;
     }
@@ -142,8 +157,14 @@ fn fixes(arguments: &Arguments, set: PolicySet, mut manifests: Manifests) -> any
 }
 
 /// Reads the files that can be changed. The sources of rendered manifests cannot: they are not what is stored.
-fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
+fn read(arguments: &Arguments) -> anyhow::Result<(Manifests, Destinations)> {
     let tree = arguments.sources.tree(&arguments.sources.project()?, true)?;
+    // A namespace that the user gives is that of all of them.
+    let destinations = match arguments.namespace {
+        Some(_) => Destinations::default(),
+        None => Destinations::of_sources(&tree.sources),
+    };
+    let options = RenderOptions { destinations, ..RenderOptions::default() };
     let mut all = Manifests { errors: tree.errors, ..Manifests::default() };
     for source in &tree.sources {
         if let Source::Rendered(rendered) = source {
@@ -153,7 +174,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
             ));
             continue;
         }
-        let read = Manifests::of(source, &RenderOptions::default());
+        let read = Manifests::of(source, &options);
         all.objects.extend(read.objects);
         all.errors.extend(read.errors);
         all.passed_over.extend(read.passed_over);
@@ -162,7 +183,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
     if all.objects.is_empty() {
         all.errors.append(&mut all.passed_over);
     }
-    Ok(all)
+    Ok((all, options.destinations))
 }
 
 fn review(
@@ -171,12 +192,12 @@ fn review(
     cluster: &Inventory,
     manifests: &Manifests,
 ) -> anyhow::Result<Vec<ReviewedManifest>> {
-    let scopes = Scopes::of_manifests(cluster, &arguments.namespace, manifests);
+    let scopes = Scopes::of_manifests(cluster, arguments.namespace(), manifests);
     let reviewed: Vec<(Manifest, Arc<Request>)> = manifests
         .objects
         .iter()
         .filter_map(|manifest| {
-            let request = manifest.request(pool.set().projections(), None, &arguments.namespace)?;
+            let request = manifest.request(pool.set().projections(), None, arguments.namespace())?;
             Some((manifest.clone(), Arc::new(request)))
         })
         .collect();

@@ -73,7 +73,8 @@ in_files(container, pattern) := [item |
 	count(said) > 0
 	not regex.match(`^[#;\[!]`, said[0])
 	value := trim(concat("", array.slice(said, 1, 2)), "\"'")
-	item := {"name": plain(said[0]), "shown": said[0], "value": value, "file": file.path, "path": mounts[0].path}
+	name := trim_suffix(said[0], ":") # YAML
+	item := {"name": plain(name), "shown": name, "value": value, "file": file.path, "path": mounts[0].path}
 ]
 
 # Of MySQL's files, only what is above all groups and in those of the server: clients have their own.

@@ -5,10 +5,12 @@
 #   the data, so that a store that is damaged comes up at all. Left in the pod template, they apply to every pod and
 #   every restart. With a founding switch, a pod that comes back does not join but founds a cluster of its own, and
 #   the writes of one of them are lost; the others make damage permanent or keep a member from starting. This policy
-#   checks arguments and variables of the engines in its table, MySQL's and PostgreSQL's files in ConfigMaps among
-#   the manifests, commands of recovery that run at each start, also in init containers, and init containers that
-#   empty the data directory each time; founding switches count only where several members run. A script that decides
-#   for itself is not judged. At admission it only warns: in an outage, the switch may be just what is needed.
+#   checks arguments and variables of the engines in its table, files of MySQL, PostgreSQL and etcd in ConfigMaps among
+#   the manifests, commands of recovery that run at each start, also in init containers, and containers that empty the
+#   data directory each time, under whatever path they mount its volume; founding switches count only where several
+#   members run. A script that decides for itself is not judged, nor is one that fills the directory again. PostgreSQL
+#   without fsync or full_page_writes, which a crash may leave with files that nothing can read, is told as well. At
+#   admission it only warns: in an outage, the switch may be just what is needed.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
 # - ref: https://galeracluster.com/library/training/tutorials/starting-cluster.html
@@ -19,6 +21,8 @@
 # - ref: https://www.rabbitmq.com/docs/man/rabbitmqctl.8#force_boot
 # - ref: https://www.postgresql.org/docs/current/runtime-config-developer.html
 # - ref: https://www.postgresql.org/docs/current/app-pgresetwal.html
+# - ref: https://www.postgresql.org/docs/current/runtime-config-wal.html
+# - ref: https://www.mongodb.com/docs/manual/reference/program/mongod/
 # - ref: https://www.elastic.co/docs/reference/elasticsearch/command-line-tools/node-tool
 # - ref: https://zookeeper.apache.org/doc/current/zookeeperAdmin.html
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
@@ -63,7 +67,7 @@ violation contains v if {
 	some found in on(container)
 	not found.founds
 	v := {
-		"msg": sprintf("container %s keeps %s on: %s", [container.name, found.name, found.harm]),
+		"msg": sprintf("container %s keeps %s%s: %s", [container.name, found.name, object.get(found, "state", " on"), found.harm]),
 		"path": found.path,
 		"fix": replace(found.fix, "{it}", found.name),
 	}
@@ -110,26 +114,28 @@ violation contains v if {
 # No condition comes before it.
 violation contains v if {
 	some container in input.workload.containers
-	container.role == "init"
+	container.role in {"init", "main"}
 	said := concat(" ", array.concat(container.command, container.args))
 	count(said) <= settings.most
 	some pattern in emptying
 	some found in regex.find_all_string_submatch_n(pattern, said, 10)
 	before := substring(said, 0, indexof(said, found[0]))
 	not regex.match(deciding, sprintf("%s ", [before]))
+	not regex.match(set_aside, before)
+	not regex.match(filled_again, said)
 	some dir in input.workload.engine.data_dirs
 	data_dirs.persisted(dir)
 	some word in split(found[1], " ")
 	emptied := trim_suffix(trim_suffix(trim(word, `"'`), "*"), "/")
 	emptied != ""
-	paths.within(dir.dir, emptied)
 	some mount in container.mounts
-	sees(mount, dir.mount)
+	mount.volume == dir.mount.volume
 	paths.within(emptied, mount.mount_path)
+	paths.within(on_volume(dir.mount, dir.dir), on_volume(mount, emptied))
 	v := {
 		"msg": sprintf(
-			"init container %s empties %s at every start: whatever restarts the pod deletes the data of %s",
-			[container.name, emptied, dir.container],
+			"%scontainer %s empties %s at every start: whatever restarts the pod deletes the data of %s",
+			[roles[container.role], container.name, emptied, dir.container],
 		),
 		"path": container.path,
 		"key": sprintf("%s empties", [container.name]),
@@ -142,10 +148,15 @@ emptying := [
 	`(?:^|[;\n]\s*|\s-[a-z]*c\s+)find\s+(/[^-;|&\n]*)\s+(?:-mindepth\s+[0-9]+\s+)?-delete`,
 ]
 
-sees(mount, other) if {
-	mount.volume == other.volume
-	mount.mount_path == other.mount_path
-	object.get(mount, "sub_path", "") == object.get(other, "sub_path", "")
+roles := {"init": "init ", "main": ""}
+
+# A member that is copied from another, or made of a backup, begins with an empty directory.
+filled_again := concat("", [
+	`(?i)basebackup|backup|restore|clone|rsync|initdb|copy-back|wal-g|pgbackrest|(^|[\s;&|(])(cp|tar|curl|wget|mc|aws|gsutil|rclone)\s`,
+])
+
+on_volume(mount, path) := sprintf("/%s", [concat("/", [step | some step in split(whole, "/"); step != ""])]) if {
+	whole := sprintf("%s/%s", [object.get(mount, "sub_path", ""), trim_prefix(path, mount.mount_path)])
 }
 
 # A log that is whole stays as it is, so that what the script checks before makes no difference.
@@ -173,6 +184,9 @@ violation contains v if {
 
 # Without an answer, it asks, and does nothing.
 cutting := `(\byes|(echo|printf)\s+["']?[yY]\S*)\s*\|\s*(\S*/)?(redis|valkey|keydb)-check-aof\s+--fix`
+
+# A function that may never be called, or lines of a text.
+set_aside := `[A-Za-z0-9_]\s*\(\)\s*\{|(^|\s)function\s|<<-?\s*["']?[A-Za-z0-9_]`
 
 deciding := `(^|[\s;(])(if|case|test|\[|\[\[)\s|&&|\|\|`
 
@@ -204,7 +218,7 @@ on(container) := [found |
 	counts(switch, container)
 	found := object.union(
 		{"name": set.shown, "path": set.path, "founds": false},
-		object.filter(switch, ["founds", "harm", "fix", "check"]),
+		object.filter(switch, ["founds", "harm", "fix", "check", "state"]),
 	)
 ]
 
@@ -230,6 +244,7 @@ is_read(_, file) if {
 }
 
 files := {
+	"etcd": `\.ya?ml$`,
 	"mysql": `^/(etc/my\.cnf\.d/|etc/mysql/|(opt/)?bitnami/(mysql|mariadb)/conf/).*\.cnf$|^/etc/my\.cnf$`,
 	"postgres": `^/((opt/)?bitnami/postgresql/conf/|etc/postgresql/).*\.conf$|/postgresql\.conf$`,
 }
@@ -349,6 +364,13 @@ dump_and_leave := concat(" ", [
 	"without {it}",
 ])
 
+off := {"off", "no", "false", "0"}
+
+torn := "a crash of the node may leave files that nothing can read"
+
+# A setting that is not given is on.
+written_again := "Remove {it}, and restart the server: what was written before is safe once a CHECKPOINT has run"
+
 alone_again := "every restart makes a cluster of one of it again, without the members that were added since"
 
 once_healthy := "Once etcdctl endpoint health reports the member as healthy, remove {it}: its data directory has the new membership"
@@ -436,7 +458,21 @@ switches := {
 			"harm": "damaged pages are read as if they were sound, and the damage spreads to replicas and dumps",
 			"fix": dump_and_leave,
 		},
+		{"setting": "fsync", "values": off, "shown": "fsync=off", "state": "", "harm": torn, "fix": written_again},
+		{
+			"setting": "full-page-writes",
+			"values": off,
+			"shown": "full_page_writes=off",
+			"state": "",
+			"harm": torn,
+			"fix": written_again,
+		},
 	],
+	"mongodb": [{
+		"setting": "repair",
+		"harm": "every start writes all files anew, drops what it cannot read, and ends",
+		"fix": "Remove {it}. If a member needs it, snapshot its volume first, and run it once, by hand; of a replica set, sync that member anew instead",
+	}],
 	"zookeeper": [
 		{
 			"property": "zookeeper.snapshot.trust.empty=true",

@@ -65,10 +65,48 @@ test_a_directory_that_is_emptied_at_each_start_fails if {
 	every script in [
 		"rm -rf /var/lib/postgresql/data/lost+found", "rm -f /var/lib/postgresql/data/*", "rm -rf /tmp/*",
 		"if [ -e /wipe ]; then rm -rf /var/lib/postgresql/data/*; fi", "test -e /wipe && rm -rf /var/lib/postgresql/data/*",
+		"wipe() {\nrm -rf /var/lib/postgresql/data/*\n}\nchown 999 /x", "cat > /help <<END\nrm -rf /var/lib/postgresql/data/*\nEND",
 		"find /var/lib/postgresql -name '*.tmp' -delete", "find /var/lib/postgresql -type d -exec chmod 700 {} +",
 	] {
 		emptying(["sh", "-c", script]) == set()
 	}
+}
+
+elsewhere(role, script, at, sub) := violations if {
+	mount := {"volume": "data", "mount_path": "/data/db", "sub_path": "db", "source": "volumeClaimTemplate", "read_only": false}
+	own := {"volume": "data", "mount_path": at, "sub_path": sub, "source": "volumeClaimTemplate", "read_only": false}
+	container := {
+		"name": "tidy", "role": role, "engine": "", "command": ["sh", "-c", script], "args": [], "env": [],
+		"mounts": [own], "path": ["c"],
+	}
+	violations := policy.violation with input as {"workload": {
+		"kind": "StatefulSet",
+		"replicas": 1,
+		"engine": {"name": "mongodb", "container": "db", "data_dirs": [{"container": "db", "dir": "/data/db", "origin": "default", "mount": mount}]},
+		"containers": [container],
+	}}
+}
+
+test_what_is_emptied_is_known_by_its_volume if {
+	some v in elsewhere("init", "rm -rf /d/*", "/d", "")
+	contains(v.msg, "init container tidy empties /d at every start")
+	count(elsewhere("init", "rm -rf /d/db", "/d", "")) == 1
+	count(elsewhere("init", "rm -rf /d/*", "/d", "db")) == 1
+	elsewhere("init", "rm -rf /d/logs", "/d", "") == set()
+	elsewhere("init", "rm -rf /d/*", "/d", "logs") == set()
+	some w in elsewhere("main", "rm -rf /data/db/* && exec mongod --auth", "/data/db", "db")
+	startswith(w.msg, "container tidy empties /data/db at every start")
+	elsewhere("init", "rm -rf /d/* && mongodump --archive | mongorestore --archive", "/d", "") == set()
+}
+
+test_writes_that_a_crash_tears_are_told if {
+	some v in found("postgres", 1, ["postgres", "-c", "fsync=off"], {})
+	contains(v.msg, "keeps fsync=off: a crash of the node may leave files that nothing can read")
+	startswith(v.fix, "Remove fsync=off, and restart")
+	found("postgres", 1, ["postgres", "-c", "fsync=on"], {}) == set()
+	count(found("postgres", 1, ["postgres", "-c", "full_page_writes=off"], {})) == 1
+	some w in found("mongodb", 1, ["mongod", "--repair"], {})
+	contains(w.msg, "keeps --repair on: every start writes all files anew")
 }
 
 test_one_member_may_found if {
@@ -123,6 +161,9 @@ with_file(engine, replicas, command, file, text) := violations if {
 }
 
 test_files_of_config_maps_count if {
+	some e in with_file("etcd", 3, ["etcd", "--config-file=/e/etcd.yml"], "/e/etcd.yml", "name: a\nforce-new-cluster: true\n")
+	contains(e.msg, "keeps force-new-cluster (in /e/etcd.yml) on: a pod that restarts founds")
+	with_file("etcd", 3, ["etcd", "--config-file=/e/etcd.yml"], "/e/etcd.yml", "force-new-cluster: false\n") == set()
 	some v in with_file("mysql", 1, [], "/etc/mysql/conf.d/g.cnf", "[mysqld]\ninnodb_force_recovery = 6\n")
 	startswith(v.msg, "container db keeps innodb_force_recovery (in /etc/mysql/conf.d/g.cnf) on: every start skips")
 	v.path == ["mounts", 0]

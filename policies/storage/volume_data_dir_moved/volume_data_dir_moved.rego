@@ -224,7 +224,7 @@ place(workload, dir) := concat("/", array.concat([store(workload, dir.mount)], s
 	data_dirs.persisted(dir)
 	below := trim_prefix(dir.dir, dir.mount.mount_path)
 	part := object.get(dir.mount, "sub_path", "")
-	written := concat("/", [strings.replace_n(values(workload, dir.container), part), below])
+	written := concat("/", [strings.replace_n(of_pods(dir.container), strings.replace_n(values(workload, dir.container), part)), below])
 	steps := [step | some step in split(written, "/"); not step in {"", "."}]
 }
 
@@ -233,6 +233,15 @@ values(workload, name) := {sprintf("$(%s)", [variable.name]): variable.value |
 	env := [object.get(container, "env", []) | some container in workload.containers; container.name == name]
 	some variable in env[0]
 	variable.value
+}
+
+# From variables with the name of the pod, which is each pod's own.
+of_pods(name) := {sprintf("$(%s)", [variable.name]): "{pod}" |
+	some whole in [input.review.object, input.review.oldObject]
+	some container in object.get(whole, array.concat(input.workload.pods.spec_path, ["containers"]), [])
+	container.name == name
+	some variable in object.get(container, "env", [])
+	object.get(variable, ["valueFrom", "fieldRef", "fieldPath"], "") == "metadata.name"
 }
 
 # The claim that a volume is. A StatefulSet may also name a claim that its template made.
@@ -279,4 +288,9 @@ differ(was, now) if {
 	step != now[i]
 	not contains(step, "$")
 	not contains(now[i], "$")
+	not is_the_pod(step, now[i])
+	not is_the_pod(now[i], step)
 }
+
+# A directory that was made for one pod by hand.
+is_the_pod("{pod}", name) if startswith(name, sprintf("%s-", [input.workload.name]))

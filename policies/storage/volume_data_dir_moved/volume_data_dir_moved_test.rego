@@ -192,3 +192,25 @@ test_the_store_that_moves_is_named if {
 	some v in found(object.union(document, of_metrics))
 	startswith(v.msg, "the data directory of prometheus moves")
 }
+
+of_object := {"spec": {"containers": [{
+	"name": "db",
+	"env": [{"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}, {"name": "APP", "value": "pg"}],
+}]}}
+
+named_after_the_pod(old, new) := object.union(
+	request([dir("/data", "default", mounted("data", "/data", old))], [dir("/data", "default", mounted("data", "/data", new))]),
+	{
+		"workload": {"pods": {"spec_path": ["spec"]}},
+		"review": {"object": of_object, "oldObject": of_object},
+	},
+)
+
+test_a_directory_for_each_pod_is_another_one if {
+	some v in found(named_after_the_pod("pg", "$(POD)"))
+	contains(v.msg, "moves from pg in claim data-pg to {pod} in claim data-pg:")
+	count(found(named_after_the_pod("$(POD)", "pg"))) == 1
+	found(named_after_the_pod("$(POD)", "$(POD)")) == set()
+	found(named_after_the_pod("pg-0", "$(POD)")) == set()
+	found(named_after_the_pod("pg", "$(APP)")) == set()
+}

@@ -5,7 +5,8 @@
 #   in memory and need no unsealing, and their images run like that if no arguments are given. Replicated Redis and
 #   Valkey without dump and log (`--save "" --appendonly no`) lose more than one server's memory: a primary that
 #   restarts empty empties its replicas, too. InfluxDB 3 with the object store `memory` keeps all of its data, the
-#   write-ahead log included, in memory. A claim that is mounted stays empty. This policy says so once, instead of
+#   write-ahead log included, in memory, and so do CockroachDB with a store of the type mem and MongoDB with the storage
+#   engine inMemory. A claim that is mounted stays empty. This policy says so once, instead of
 #   judging a data directory that is not used. A single Redis without persistence is taken for a cache and passes. So
 #   does development mode with a configuration file that may name a storage.
 # related_resources:
@@ -23,6 +24,8 @@
 #   fix: Configure a storage on a volume. What is in it now is gone after the next restart, so copy it out first.
 #   why: a restart loses all that it was given
 package stategate.storage.data_store_persists
+
+import data.stategate.lib.dumps
 
 violation contains v if {
 	engine := input.workload.engine
@@ -42,9 +45,19 @@ setting(engine, container) := sprintf("without arguments, its image runs %s", [o
 	count(container.command) + count(container.args) == 0
 } else := "-dev" if {
 	of_image[engine.name]
-} else := "its object store is memory" if {
-	engine.name == "influxdb"
-} else := "neither dump nor append-only file"
+	some text in array.concat(container.command, container.args)
+	contains(text, "-dev")
+} else := settings_of[engine.name] if {
+	settings_of[engine.name]
+} else := "as it is told to"
+
+settings_of := {
+	"cockroach": "its store is of the type mem",
+	"influxdb": "its object store is memory",
+	"mongodb": "its storage engine writes no files",
+	"redis": "neither dump nor append-only file",
+	"vault": "its storage is inmem",
+}
 
 of_image := {"vault": "server -dev", "consul": "agent -dev"}
 
@@ -70,11 +83,18 @@ fix(engine, container) := sprintf(
 	"google or azure, and write the data again; if it may be lost, annotate stategate.io/data-durability: cache",
 ]) if {
 	engine.name == "influxdb"
+} else := sprintf(
+	"Save the data first (%s); then %s, with its data directory on a volume, and %s",
+	[dumps.with_tool(engine.name), object.get(changed, engine.name, "configure a storage"), dumps.back_with(engine.name)],
+) if {
+	engine.name != "redis"
 } else := concat("", [
 	"Take a dump first (redis-cli --rdb /tmp/dump.rdb in the pod, then kubectl cp it out: a file in the pod goes with it); ",
 	"then give it a claim, put dump.rdb into its data directory before it ",
 	"starts, and take --save \"\" out; if it is only a cache, annotate stategate.io/data-durability: cache",
 ])
+
+changed := {"cockroach": "set --store=path=DIRECTORY", "mongodb": "take --storageEngine out"}
 
 started(container) := "replace -dev and its -dev-… flags in its script by -config=FILE, with a listener" if {
 	some text in array.concat(container.command, container.args)

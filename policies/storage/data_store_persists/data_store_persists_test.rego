@@ -52,3 +52,18 @@ test_consul_that_keeps_its_data_still_answers_clients if {
 	contains(v.fix, "args [agent, -server, -client=0.0.0.0, -bootstrap-expect=N]")
 	endswith(v.fix, "run consul snapshot restore")
 }
+
+test_each_store_has_its_own_way_out if {
+	some v in found(request("cockroach", true, ["start-single-node", "--store=type=mem,size=1GiB"]))
+	v.msg == "cockroach keeps everything in memory (its store is of the type mem): a restart loses all of it"
+	contains(v.fix, "BACKUP INTO")
+	contains(v.fix, "then set --store=path=DIRECTORY, with its data directory on a volume, and run RESTORE")
+	some w in found(request("mongodb", true, ["--storageEngine=inMemory"]))
+	contains(w.msg, "(its storage engine writes no files)")
+	contains(w.fix, "then take --storageEngine out, with its data directory on a volume, and")
+	not contains(w.fix, "redis")
+	some x in found(request("vault", true, ["server", "-config=/c.hcl"]))
+	contains(x.msg, "(its storage is inmem)")
+	some y in found(request("other", true, ["x"]))
+	contains(y.msg, "(as it is told to)")
+}

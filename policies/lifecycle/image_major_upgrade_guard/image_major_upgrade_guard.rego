@@ -625,16 +625,19 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 } else := "migrate the data as the vendor says, then confirm" if {
 	new.name in input.parameters.needs_migration
 } else := text if {
-	count(skipped(old, new)) > 0
+	through := skipped(old, new)
+	count(through) > 0
 	text := sprintf(
-		"go through %s, one update each, and run %s before each, with the version that runs then; if there are no data to keep",
-		[concat(" and ", skipped(old, new)), raise(old)],
+		"go through %s, one update each, and on the primary %s; if there are no data to keep",
+		[concat(" and ", through), concat(", ", [sprintf("on %s run %s", [series, raise(series)]) |
+			some series in array.concat([series_of(old)], through)
+		])],
 	)
 } else := text if {
 	next_in_series(old, new)
 	text := sprintf(
 		"while %s still runs, run %s on the primary (with \"%s\" not before the new version has proved itself), then confirm",
-		[series_of(old), raise(old), series_of(new)],
+		[series_of(old), raise(series_of(old)), series_of(new)],
 	)
 } else := text if {
 	new.name == "kafka"
@@ -684,6 +687,6 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 } else := "go through the versions in between, one update each, and wait for every member; if there are no data to keep"
 
 # From 7.0 on, the server asks for a confirmation of its own.
-raise(old) := sprintf("db.adminCommand({setFeatureCompatibilityVersion: \"%s\", confirm: true})", [series_of(old)]) if {
-	old.major >= 7
-} else := sprintf("db.adminCommand({setFeatureCompatibilityVersion: \"%s\"})", [series_of(old)])
+raise(series) := sprintf("db.adminCommand({setFeatureCompatibilityVersion: \"%s\", confirm: true})", [series]) if {
+	to_number(split(series, ".")[0]) >= 7
+} else := sprintf("db.adminCommand({setFeatureCompatibilityVersion: \"%s\"})", [series])

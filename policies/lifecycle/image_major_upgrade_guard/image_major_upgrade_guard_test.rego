@@ -104,7 +104,11 @@ test_skipped_major_fails if {
 test_skipped_series_are_named if {
 	some v in step("mongodb", [4, 4, 29], [6, 0, 19])
 	contains(v.msg, "it skips 5.0, which must run in between")
-	contains(v.fix, `go through 5.0, one update each, and run db.adminCommand({setFeatureCompatibilityVersion: "4.4"})`)
+	contains(v.fix, concat("", [
+		"go through 5.0, one update each, and on the primary ",
+		`on 4.4 run db.adminCommand({setFeatureCompatibilityVersion: "4.4"}), `,
+		`on 5.0 run db.adminCommand({setFeatureCompatibilityVersion: "5.0"}); if there`,
+	]))
 	some w in step("mongodb", [4, 0, 28], [5, 0, 31])
 	contains(w.msg, "it skips 4.2 and 4.4, which")
 	count(step("mongodb", [4, 0, 28], [4, 4, 29])) == 1

@@ -85,6 +85,10 @@ by_image(container) := 70 if {
 } else := 999 if {
 	container.image.repository == "library/postgres"
 	container.image.tag != ""
+} else := 999 if {
+	container.image.repository in {"library/mariadb", "library/mongo", "library/mysql", "library/redis"}
+} else := 1001 if {
+	regex.match(`(^|/)percona/percona-(server(-mongodb)?|xtradb-cluster)$`, container.image.repository)
 } else := 1001 if {
 	regex.match(`bitnami[^/]*/`, container.image.repository)
 } else := 65534 if {
@@ -93,11 +97,11 @@ by_image(container) := 70 if {
 	container.image.repository in {"elasticsearch/elasticsearch", "library/elasticsearch"}
 }
 
-# Without runAsUser the official image of PostgreSQL starts as root and chowns.
+# Without runAsUser these official images start as root and chown.
 adapts(container) if {
 	not pod_now.runAsUser
 	not container.security.runAsUser
-	container.image.repository == "library/postgres"
+	container.image.repository in {"library/mariadb", "library/mongo", "library/mysql", "library/postgres", "library/redis"}
 }
 
 refused(container, _) := "postgres refuses a data directory that it does not own, and fsGroup does not help" if {
@@ -105,6 +109,7 @@ refused(container, _) := "postgres refuses a data directory that it does not own
 	not adapts(container)
 } else := sprintf("it may not write them, and no fsGroup gives them to its group%s", [lost_group]) if {
 	container.engine != "postgres"
+	not adapts(container)
 	not pod_now.fsGroup
 	not in_old_group(container)
 }
@@ -154,6 +159,6 @@ shared(mount) if {
 }
 
 way(now, mount) := sprintf(
-	"back the data up, stop the pods, and let an init container with runAsUser: 0 run chown -R %d %s once",
+	"back the data up, stop the pods, and let an init container with this mount and securityContext {runAsUser: 0, runAsNonRoot: false} run chown -R %d %s once",
 	[now, mount.mount_path],
 )

@@ -95,3 +95,18 @@ test_shared_volumes_map_users if {
 	shared := {"modes": ["ReadWriteMany"]}
 	found_in("", "acme/store", "1", "1", {"runAsUser": 1000}, {"runAsUser": 5}, shared) == set()
 }
+
+test_official_images_step_down_to_a_user_of_theirs if {
+	every repository in ["library/mysql", "library/mongo", "library/redis", "library/mariadb"] {
+		some v in found_in("mysql", repository, "8.4", "8.4", {}, {"runAsUser": 27}, {})
+		contains(v.msg, "belong to user 999, but container db now runs as 27")
+		contains(v.fix, "securityContext {runAsUser: 0, runAsNonRoot: false} run chown -R 27 /data once")
+		found_in("mysql", repository, "8.4", "9", {"runAsUser": 27}, {}, {}) == set()
+	}
+}
+
+test_percona_has_a_user_of_its_own if {
+	percona := {"image": {"registry": "docker.io", "repository": "percona/percona-server", "tag": "8.0.36"}}
+	some v in found_in("mysql", "library/mysql", "8.0.36", "8.0.36", {}, {}, {"container": percona})
+	contains(v.msg, "belong to user 999, but container db now runs as 1001")
+}

@@ -38,9 +38,14 @@ violation contains v if {
 		),
 		"path": ["metadata", "name"],
 		"key": concat(",", made),
-		"fix": "Keep the name (in a chart: fullnameOverride); or dump the data first, and load it into the new StatefulSet",
+		"fix": sprintf("Keep the %s; or dump the data first, and load it into the new StatefulSet", [what_changed]),
 	}
 }
+
+what_changed := "namespace" if {
+	some gone in left
+	gone.name == input.workload.name
+} else := "name (in a chart: fullnameOverride)"
 
 violation contains v if {
 	count(deserted) > 0

@@ -23,6 +23,13 @@ test_another_name_fails if {
 	contains(v.msg, "empty claims (shop/data-tsdb-0), and the data stays in shop/data-tsdb-timescale-0")
 }
 
+test_another_namespace_fails if {
+	some v in found(request(tsdb, [object.union(tsdb, {"namespace": "prod"})]))
+	startswith(v.fix, "Keep the namespace; or dump the data first")
+	some w in found(request(tsdb, [statefulset("a", "data", "postgres")]))
+	startswith(w.fix, "Keep the name (in a chart: fullnameOverride); or")
+}
+
 test_of_several_all_are_named_once if {
 	some v in found(request(tsdb, [statefulset("a", "data", "postgres"), statefulset("b", "data", "postgres")]))
 	contains(v.msg, "shop/a or shop/b")

@@ -3,7 +3,7 @@
 # description: >-
 #   A version past its end of life gets no more fixes, neither for security nor for data corruption; and the longer it
 #   stays, the more versions lie between it and one that it can be upgraded to. A few releases are known to damage
-#   data. The version in the tag is compared with min_versions and known_bad, which are keyed by the last part of the
+#   data. The version in the tag is compared with min_versions, ended and known_bad, which are keyed by the last part of the
 #   image's repository, since images of one engine are numbered differently (mysql and mariadb). The lists are from
 #   November 2026: set your own if you retire versions earlier or later, or buy extended support. Images whose tag
 #   shows no version pass, and so do those that neither the data store's makers nor a known packager publish: their
@@ -12,6 +12,8 @@
 # - ref: https://endoflife.date/
 # - ref: https://www.postgresql.org/support/versioning/
 # - ref: https://www.mongodb.com/legal/support-policy/lifecycles
+# - ref: https://dev.mysql.com/doc/refman/9.1/en/mysql-releases.html
+#   description: An innovation series is supported until the next one.
 # - ref: https://www.rabbitmq.com/release-information
 # - ref: https://github.com/etcd-io/etcd/blob/main/Documentation/postmortems/v3.5-data-inconsistency.md
 # - ref: https://mariadb.com/docs/server/server-management/install-and-upgrade-mariadb/upgrading/mariadb-community-server-upgrade-paths/general-upgrade-information
@@ -49,6 +51,16 @@
 #       of: list
 #       default: {etcd: ["3.5.0", "3.5.1", "3.5.2"]}
 #       description: Versions that damage data, by the last part of the image's repository.
+#     ended:
+#       type: map
+#       of: list
+#       default:
+#         mariadb: ["11.0", "11.1", "11.2", "11.3", "11.5", "11.6", "11.7", "12.0"]
+#         mysql: ["9.0", "9.1", "9.2", "9.3", "9.4", "9.5", "9.6"]
+#         mongo: ["7.1", "7.2", "7.3"]
+#         mongodb: ["7.1", "7.2", "7.3"]
+#         mongodb-community-server: ["7.1", "7.2", "7.3"]
+#       description: Short series between those with long support that got their last fix, by the last part of the image's repository.
 #   fix: Plan the upgrade to a version that its vendor still supports, by the steps that its documentation gives.
 #   why: "bugs that corrupt or expose data stay unfixed in this version"
 package stategate.lifecycle.engine_version_supported
@@ -88,12 +100,19 @@ fault(image, version) := [what, remedy] if {
 	versions.below(input.workload.engine.release, oldest)
 	what := sprintf("gets no more fixes: %s is the oldest series that does", [oldest])
 	remedy := step(image, oldest)
+} else := [what, remedy] if {
+	[major, minor] := array.slice(input.workload.engine.release, 0, 2)
+	series := sprintf("%d.%d", [major, minor])
+	series in input.parameters.ended[image]
+	what := sprintf("gets no more fixes: %s was a short series between those with long support", [series])
+	remedy := sprintf("Make a backup, and upgrade %s to a later series with long support, %s", [image, way(image)])
 }
 
 step(image, oldest) := concat("", [
 	sprintf("Dump the data (once 8.4 has run on it, 8.0 cannot read it), then upgrade mysql to %s or later, one series after the other", [oldest]),
 	without,
-	". There, users of mysql_native_password log in only with --mysql-native-password=ON, an option that 8.0 does not know",
+	". In 8.4, users of mysql_native_password log in only with --mysql-native-password=ON, an option that 8.0 does not know,",
+	" and in 9 not at all: give them caching_sha2_password first",
 ]) if {
 	image == "mysql"
 	input.workload.engine.name == "mysql"
@@ -102,7 +121,11 @@ step(image, oldest) := concat("", [
 
 # What MySQL does not know makes it stop at its start.
 without := sprintf(". 8.4 does not start with %s: take that out in the same change", [concat(", ", shown)]) if {
-	shown := {option.shown | some option in options; option.name in removed}
+	shown := {option.shown |
+		some option in options
+		name := regex.replace(option.name, `^(disable|enable|loose|skip)-`, "")
+		count({option.name, name} & removed) > 0
+	}
 	count(shown) > 0
 } else := ""
 

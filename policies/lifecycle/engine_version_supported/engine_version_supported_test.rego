@@ -78,8 +78,8 @@ test_some_go_through_every_series if {
 	some v in found(request("mysql", [8, 0, 36]))
 	v.fix == concat("", [
 		"Dump the data (once 8.4 has run on it, 8.0 cannot read it), then upgrade mysql to 8.4 or later, one series after ",
-		"the other. There, users of mysql_native_password log in only with --mysql-native-password=ON, an option that 8.0 ",
-		"does not know",
+		"the other. In 8.4, users of mysql_native_password log in only with --mysql-native-password=ON, an option that 8.0 ",
+		"does not know, and in 9 not at all: give them caching_sha2_password first",
 	])
 }
 
@@ -89,15 +89,15 @@ test_options_that_the_next_series_lacks_are_named if {
 		"image": {"repository": "library/mysql", "tag": "8.0.40"},
 		"path": [],
 		"command": [],
-		"args": ["--default-authentication-plugin=mysql_native_password", "--max_connections=100"],
+		"args": ["--default-authentication-plugin=mysql_native_password", "--max_connections=100", "--skip-admin-ssl"],
 		"env": [{"name": "MYSQL_EXTRA_FLAGS", "value": "--expire_logs_days=7 --sql-mode=ANSI"}],
 		"mounts": [{"mount_path": "/etc/mysql/conf.d", "path": []}],
 		"files": [{"path": "/etc/mysql/conf.d/my.cnf", "text": "[client]\nssl\n[mysqld]\nskip-host-cache\nport = 3306\n"}],
 	}]}})
 	some v in found(document)
 	contains(v.fix, concat("", [
-		". 8.4 does not start with --default-authentication-plugin, --expire-logs-days (in MYSQL_EXTRA_FLAGS), ",
-		"skip-host-cache (in /etc/mysql/conf.d/my.cnf): take that out in the same change. There,",
+		". 8.4 does not start with --default-authentication-plugin, --expire-logs-days (in MYSQL_EXTRA_FLAGS), --skip-admin-ssl, ",
+		"skip-host-cache (in /etc/mysql/conf.d/my.cnf): take that out in the same change. In 8.4,",
 	]))
 }
 
@@ -147,4 +147,16 @@ test_some_have_work_to_do_on_the_way if {
 	contains(cassandra.fix, "with nodetool upgradesstables on every node before the next")
 	some elastic in found(object.union(request("elasticsearch", [6, 8, 0]), document))
 	contains(elastic.fix, "before each major version reindexing every index that an older one created (else")
+}
+
+test_short_series_end_before_older_ones if {
+	ended := object.union(request("mariadb", [11, 2, 3]), {
+		"workload": {"engine": {"name": "mysql"}},
+		"parameters": {"min_versions": {"mariadb": "10.11"}, "ended": {"mariadb": ["11.1", "11.2"]}},
+	})
+	some v in found(ended)
+	v.msg == "mariadb 11.2.3 gets no more fixes: 11.2 was a short series between those with long support"
+	startswith(v.fix, "Make a backup, and upgrade mariadb to a later series with long support, in one step")
+	count(found(object.union(ended, request("mariadb", [11, 4, 1])))) == 0
+	count(found(object.union(ended, request("mariadb", [11])))) == 0
 }

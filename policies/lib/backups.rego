@@ -117,9 +117,14 @@ never(schedule) if {
 	not to_be_filled_in(schedule)
 }
 
+placeholder := concat("", [
+	`\$[{(]?[A-Za-z0-9_]|\{\{|<[^<>]+>|%[A-Za-z0-9_]+%|\[\[|__[A-Za-z0-9_]+__|^[A-Z][A-Z0-9]*_[A-Z0-9_]+$`,
+	`|^(BACKUP)?(CRON|SCHEDULE|CRONTAB|CRONSCHEDULE)$`,
+])
+
 # Of a placeholder in a file, it is not known when it comes due. In a cluster, it is what is there.
 to_be_filled_in(schedule) if {
-	regex.match(`[{}$<>%]|\[\[|__|^[A-Z][A-Z_]+$`, schedule.schedule)
+	regex.match(placeholder, schedule.schedule)
 	input.review.uid == ""
 }
 

@@ -36,7 +36,10 @@ test_a_schedule_that_saves_no_volumes_does_not if {
 }
 
 test_a_placeholder_may_come_due if {
-	every text in ["{{{ .postgres.backup.schedule }}}", "${CRON}", "<SCHEDULE>", "BACKUP_SCHEDULE"] {
+	every text in ["DISABLED", "NEVER", "99% 1 * * *"] {
+		not by_schedule({"never": true, "schedule": text})
+	}
+	every text in ["{{{ .postgres.backup.schedule }}}", "${CRON}", "<SCHEDULE>", "BACKUP_SCHEDULE", "%CRON%", "CRON"] {
 		by_schedule({"never": true, "schedule": text})
 		schedule := {"paused": false, "resources": [], "never": true, "schedule": text}
 		not backups.by_schedule with input as {

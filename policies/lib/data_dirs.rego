@@ -137,11 +137,15 @@ called_a_cache(workload, names) if {
 	}
 }
 
-# … or whose own settings tell it to drop any key when its memory is full: nobody counts on what it holds.
+# … or whose own settings tell it to drop any key when its memory is full: nobody counts on what it holds, unless it is
+# told to save that, or had a lasting volume for it until now.
 called_a_cache(workload, _) if {
 	workload.engine.evicts
 	every container in workload.containers {
+		name := container.name
 		not told_to_log(container)
+		not told_to_save(container)
+		not kept_until_now(name)
 	}
 }
 
@@ -172,6 +176,18 @@ told_to_log(container) if {
 	some file in container.files
 	contains(lower(file.text), "appendonly")
 	regex.match(`(?mi)^[^#\n]*appendonly["']?[ \t=]+["']?yes`, file.text)
+}
+
+told_to_save(container) if {
+	text := concat(" ", array.concat(container.command, container.args))
+	contains(text, "save")
+	regex.match(`(^|\s)--save[\s=]+["']?[0-9]`, text)
+}
+
+told_to_save(container) if {
+	some file in container.files
+	contains(lower(file.text), "save")
+	regex.match(`(?mi)^[ \t]*save[ \t]+["']?[0-9]`, file.text)
 }
 
 # Bitnami's switch. What is out of sight may hold it, or the flags that the images of redis-stack and Valkey add.

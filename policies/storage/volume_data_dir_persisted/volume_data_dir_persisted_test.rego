@@ -370,6 +370,10 @@ test_redis_that_drops_any_key_passes if {
 	found(object.union(redis, parameters)) == set()
 	logged := [object.union(one, {"args": ["--appendonly", "yes"]}) | some one in redis.workload.containers]
 	count(found(object.union_n([redis, parameters, {"workload": {"containers": logged}}]))) == 1
+	saved := [object.union(one, {"args": ["--save", "60 1"]}) | some one in redis.workload.containers]
+	count(found(object.union_n([redis, parameters, {"workload": {"containers": saved}}]))) == 1
+	in_file := [object.union(one, {"files": [{"path": "/etc/redis.conf", "text": "# x\nsave 60 1\n"}]}) | some one in redis.workload.containers]
+	count(found(object.union_n([redis, parameters, {"workload": {"containers": in_file}}]))) == 1
 }
 
 test_redis_without_a_volume_is_told_of_elsewhere if {

@@ -42,6 +42,24 @@ shows(_, container) if {
 	regex.match(pattern, text)
 }
 
+shows(_, container) if {
+	pattern := sprintf(`(^|\s)(%s)`, [flags[container.engine]])
+	text := concat(" ", container.args)
+	count(text) <= settings.most
+	regex.match(pattern, text)
+}
+
+# A plain number that only these have had: anybody's own version of a service of that name would be a lower one.
+shows(workload, container) if {
+	container.name == workload.engine.container
+	repository := container.image.repository
+	last_part(repository) in {"elasticsearch", "mariadb", "mongo", "mongodb", "mysql", "postgres", "postgresql", "redis", "valkey"}
+	workload.engine.major >= 5
+	regex.match(`^[0-9]+(-(alpine|bookworm|bullseye|trixie|slim))*$`, container.image.tag)
+}
+
+last_part(repository) := parts[count(parts) - 1] if parts := split(repository, "/")
+
 ports_of(container) := {one.port | some one in object.get(container, "ports", [])} | {probe.port |
 	some probe in probes(container)
 }
@@ -121,7 +139,7 @@ variables := {
 	"mssql": `^(MSSQL_PID|MSSQL_SA_PASSWORD|SA_PASSWORD)$`,
 	"mysql": concat("", [
 		`^(MARIADB|MYSQL)_(ALLOW_EMPTY_|ROOT_PASSWORD)|^MARIADB_GALERA_CLUSTER_NAME$`,
-		`|^(MARIADB|MYSQL)_REPLICATION_MODE$|^MYSQL_(DATABASE|RANDOM_ROOT_PASSWORD)$`,
+		`|^(MARIADB|MYSQL)_(DATABASE|PASSWORD|REPLICATION_MODE|USER)$|^MYSQL_RANDOM_ROOT_PASSWORD$`,
 	]),
 	"neo4j": `^NEO4J_(AUTH$|PLUGINS$|server_|dbms_)`,
 	"oracle": `^ORACLE_(CHARACTERSET|PWD|RANDOM_PASSWORD)$`,
@@ -136,6 +154,17 @@ variables := {
 	"vault": `^(VAULT|BAO)_LOCAL_CONFIG$`,
 	"weaviate": `^PERSISTENCE_DATA_PATH$`,
 	"zookeeper": `^(ZOO_(DATA_DIR|MY_ID|SERVERS|SERVER_ID)|ZOOKEEPER_SERVER_ID)$`,
+}
+
+# What it is told, where the program itself is left to the entry point.
+flags := {
+	"mongodb": `--(replSet|bind_ip(_all)?|wiredTiger\w+|keyFile|dbpath)`,
+	"mysql": concat("", [
+		`--(innodb[-_]|character[-_]set[-_]server|collation[-_]server|server[-_]id|log[-_]bin`,
+		`|default[-_]authentication[-_]plugin)`,
+	]),
+	"postgres": `-c\s*[a-z]+_[a-z_]+\s*=`,
+	"redis": `--(appendonly|cluster-enabled|masterauth|maxmemory|requirepass|save)`,
 }
 
 # What starts it, and what its probes run.

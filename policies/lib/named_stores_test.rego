@@ -46,6 +46,17 @@ test_a_second_sign_is_enough if {
 	}
 }
 
+tagged(tag) := object.union(container, {"image": {"tag": tag}})
+
+test_flags_and_numbers_are_signs if {
+	every tag in ["16", "16-alpine"] {
+		not only_named(tagged(tag), of(["spec"], {"major": 16, "version": "16"}))
+	}
+	only_named(tagged("3"), of(["spec"], {"major": 3, "version": "3"}))
+	not only_named(object.union(container, {"args": ["-c", "max_connections=200"]}), by_image)
+	only_named(object.union(container, {"args": ["-c", "/etc/postgres.toml"]}), by_image)
+}
+
 test_a_version_or_an_annotation_is_a_sign if {
 	not only_named(container, of(["spec"], {"major": 16, "version": "16.4"}))
 	only_named(container, of(["spec"], {"major": 1, "version": "1.4"}))

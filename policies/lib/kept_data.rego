@@ -14,6 +14,20 @@ kept if {
 	keeps(container)
 }
 
+# The same of a data store, which has no volumes of no value: what it calls logs or a cache may be its data.
+stores(container) if {
+	of_a_store(container)
+	some mount in container.mounts
+	lasting(mount)
+}
+
+stores(container) if {
+	not of_a_store(container)
+	keeps(container)
+}
+
+of_a_store(container) if container.engine != ""
+
 keeps(container) if {
 	some mount in container.mounts
 	lasting(mount)

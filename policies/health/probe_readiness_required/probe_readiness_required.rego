@@ -81,7 +81,7 @@ serves(container) if {
 disposable(container) if {
 	container.engine == "redis"
 	input.workload.replicas < 2
-	not kept_data.keeps(container)
+	not kept_data.stores(container)
 }
 
 # Older clients do not read the variable.
@@ -92,10 +92,13 @@ login(container) := "add -a \"$PASSWORD\"" if {
 	versions.below(release, "5.0.3")
 } else := "set REDISCLI_AUTH"
 
-# --requirepass $(REDIS_PASSWORD)
-password_variable(container) := [found[1] |
+# --requirepass $(REDIS_PASSWORD): a variable of the container, which its probes have, too.
+password_variable(container) := [variable.name |
 	said := concat(" ", array.concat(container.command, container.args))
-	some found in regex.find_all_string_submatch_n(`--requirepass[ =]["']?\$[({]?([A-Za-z_][A-Za-z0-9_]*)`, said, 1)
+	some found in regex.find_all_string_submatch_n(`--requirepass[ =]["']?\$(\([A-Za-z0-9_]+\)|\{[A-Za-z0-9_]+\}|[A-Za-z0-9_]+)`, said, 1)
+	name := trim(found[1], "(){}")
+	some variable in container.env
+	variable.name == name
 ][0]
 
 reached(container) := "clients reach it before it has recovered" if {

@@ -50,9 +50,14 @@ test_engine_without_probe_fails if {
 }
 
 test_probe_of_redis_knows_its_password if {
-	asked := container({"engine": "redis", "command": ["redis-server"], "args": ["--requirepass", "$(REDIS_PASSWORD)"]})
+	env := [{"name": "REDIS_PASSWORD", "from": "secretKeyRef"}]
+	asked := container({"engine": "redis", "command": ["redis-server"], "args": ["--requirepass", "$(REDIS_PASSWORD)"], "env": env})
 	some v in found(request([asked]))
 	contains(v.fix, `REDISCLI_AUTH="$REDIS_PASSWORD" redis-cli ping | grep PONG`)
+	every script in ["exec redis-server --requirepass $(cat /run/password)", `PASS=x; exec redis-server --requirepass "$PASS"`] {
+		some w in found(request([container({"engine": "redis", "command": ["sh", "-c", script], "env": env})]))
+		contains(w.fix, "for a password, set REDISCLI_AUTH")
+	}
 }
 
 test_single_cache_passes if {
@@ -62,6 +67,9 @@ test_single_cache_passes if {
 	count(found(request([cache]))) == 1
 	kept := container({"engine": "redis", "mounts": port(80).mounts})
 	count(found(object.union(request([kept]), {"workload": {"replicas": 1}}))) == 1
+	cached := [object.union(mount, {"volume": "redis-cache"}) | some mount in port(80).mounts]
+	called := container({"engine": "redis", "mounts": cached})
+	count(found(object.union(request([called]), {"workload": {"replicas": 1}}))) == 1
 }
 
 test_ports_without_probe_fail if {

@@ -72,6 +72,7 @@ violation contains v if {
 			[container.image_name, container.name, what, consequence(container)],
 		),
 		"path": array.concat(container.path, ["image"]),
+		"key": sprintf("%s %s", [container.name, what]),
 		"fix": remedy(container, what),
 	}
 }
@@ -103,7 +104,7 @@ harmless(container, _) if {
 # Whatever runs after a restart finds nothing there.
 harmless(container, _) if {
 	not input.parameters.require_digest
-	not kept_data.keeps(container)
+	not kept_data.stores(container)
 }
 
 # Files of people and of other programs: notebooks, editors, copiers and servers of files, runners of builds.

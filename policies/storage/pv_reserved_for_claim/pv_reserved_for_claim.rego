@@ -4,10 +4,11 @@
 #   A PersistentVolume without claimRef goes to the first claim that fits: of its class, of any namespace, of its size
 #   or smaller. A disk that holds data is then mounted by somebody else's pods, and the claim it was meant for stays
 #   pending. A claim that names the volume (volumeName) does not keep others of its class from it; only claimRef does.
-#   Without a class, only claims that opt out of classes compete, and those name a volume as a rule: if a known claim
-#   names this one, it passes. This policy checks volumes that name a particular disk or export. Volumes that a provisioner made come with their claim, and
-#   volumes of the node (local, hostPath) are often made as a pool for any claim: both pass, unless the class of the
-#   latter is known to provision volumes, so that its claims expect new ones. Volumes that are already bound pass, and
+#   Without a class, only claims that opt out of classes compete, and those name a volume as a rule: if one known claim
+#   without a class names this one, and no other does, it passes. This policy checks volumes that name a particular disk
+#   or export. Volumes that a provisioner made come with their claim, and volumes of the node (local, hostPath) are
+#   often made as a pool for any claim: both pass, unless the class of the latter is known to provision volumes, so that
+#   its claims expect new ones. Volumes that are already bound pass, and
 #   those whose class has their own name (pg-data-pv of class pg-data-storage-class), which only their claim asks for.
 #   A hostPath volume is the directory of whichever node its pod runs on, and an empty one is made where there is none:
 #   without nodeAffinity, or with one that every node meets, a pod that is scheduled elsewhere finds none of its files.
@@ -127,23 +128,39 @@ own_class if input.workload.persistent_volume.storage_class == input.workload.na
 
 own_class if {
 	stem := trim_suffix(trim_suffix(input.workload.name, "-volume"), "-pv")
-	# That may be a class for many.
-	not stem in {
-		"cephfs", "cifs", "data", "default", "disk", "ebs", "efs", "gluster", "iscsi", "local", "manual", "nas", "nfs", "rbd",
-		"shared", "smb", "ssd", "static", "storage",
-	}
+	not stem in for_many
 	class := input.workload.persistent_volume.storage_class
 	startswith(class, stem)
-	trim_prefix(class, stem) in {"", "-storage-class", "-storageclass", "-sc", "-class", "-storage", "-pv"}
+	trim_prefix(class, stem) in {"-storage-class", "-storageclass", "-sc", "-class", "-storage"}
 	not class_provisions
 }
 
-# Other claims get the default class, or name a volume of their own.
+own_class if {
+	stem := trim_suffix(trim_suffix(input.workload.name, "-volume"), "-pv")
+	input.workload.persistent_volume.storage_class == stem
+	words := {word | some word in split(stem, "-")}
+	count(words) > 1
+	count(words & (for_many - {"data"})) == 0
+	not class_provisions
+}
+
+# Words of classes that many claims have.
+for_many := {
+	"block", "ceph", "cephfs", "cifs", "cinder", "client", "csi", "data", "default", "disk", "ebs", "efs", "fast", "gluster",
+	"gp2", "gp3", "hdd", "hostpath", "iscsi", "local", "longhorn", "managed", "manual", "nas", "nfs", "nvme", "openebs",
+	"path", "premium", "provisioner", "rbd", "rwo", "shared", "slow", "smb", "ssd", "standard", "static", "storage", "thin",
+	"vsphere",
+}
+
+# Other claims get the default class, or name a volume of their own. Of two that name this one, the first gets it; one
+# with a class never does.
 claimed if {
 	input.workload.persistent_volume.storage_class == ""
-	some claim in input.related.pvcs
-	claim.volume_name == input.workload.name
+	count(named_by) == 1
+	named_by[0].storage_class == ""
 }
+
+named_by := [claim | some claim in input.related.pvcs; claim.volume_name == input.workload.name]
 
 provisioned if input.workload.annotations["pv.kubernetes.io/provisioned-by"] != ""
 

@@ -34,9 +34,13 @@ test_reserved_pooled_and_provisioned_volumes_pass if {
 named(class, claim) := object.union(request("CREATE", {"storage_class": class}, {}), {"related": {"pvcs": [claim]}})
 
 test_a_volume_that_a_claim_names_passes if {
-	found(named("", {"volume_name": "disk"})) == set()
-	count(found(named("", {"volume_name": "other"}))) == 1
-	count(found(named("manual", {"volume_name": "disk"}))) == 1
+	claim := {"volume_name": "disk", "storage_class": ""}
+	found(named("", claim)) == set()
+	count(found(named("", {"volume_name": "other", "storage_class": ""}))) == 1
+	count(found(named("", {"volume_name": "disk", "storage_class": "gp3"}))) == 1
+	count(found(named("manual", claim))) == 1
+	rivals := {"related": {"pvcs": [claim, object.union(claim, {"name": "other"})]}}
+	count(found(object.union(request("CREATE", {"storage_class": ""}, {}), rivals))) == 1
 }
 
 test_a_class_of_its_own_passes if found(request("CREATE", {"storage_class": "disk"}, {})) == set()
@@ -59,6 +63,8 @@ test_a_class_after_its_name_passes if {
 	found(of("music-pv", "music-storage-class")) == set()
 	count(found(of("pg-data-pv", "pg-logs"))) == 1
 	count(found(of("nfs-pv", "nfs-storage"))) == 1
+	count(found(of("longhorn-pv", "longhorn"))) == 1
+	count(found(of("standard-rwo-pv", "standard-rwo"))) == 1
 	provisioning := {"related": {"storage_classes": {"nfs-client": {"provisioner": "k8s-sigs.io/nfs-subdir-external-provisioner"}}}}
 	count(found(object.union(of("nfs-client-pv", "nfs-client"), provisioning))) == 1
 }

@@ -78,12 +78,18 @@ place(own) := ["spec", "csi", "volumeHandle"] if {
 
 # What writes into one directory may be parts of one system, of which each needs its volume, or programs that share
 # files on purpose.
-fix(own, others) := sprintf("%s; else give each a directory of its own: with their pods stopped, %s", [
-	"If programs share these files on purpose (no data store's), make volumes and claims anew with accessModes: [ReadWriteMany]",
-	concat("; ", array.concat(
-		kept(own, others),
-		["move what belongs to all but one elsewhere, and make their PersistentVolumes and claims anew with the new paths"],
-	)),
+fix(own, others) := concat(" ", [
+	first(own, others),
+	"If programs share these files on purpose (no data store's), make volumes and claims anew with accessModes:",
+	"[ReadWriteMany]; else give each a directory of its own: with their pods stopped, move what belongs to all but one",
+	"elsewhere, and make their PersistentVolumes and claims anew with the new paths",
+]) if {
+	thing(own) == "directory"
+	count(kept(own, others)) > 0
+} else := concat(" ", [
+	"If programs share these files on purpose (no data store's), make volumes and claims anew with accessModes:",
+	"[ReadWriteMany]; else give each a directory of its own: with their pods stopped, move what belongs to all but one",
+	"elsewhere, and make their PersistentVolumes and claims anew with the new paths",
 ]) if {
 	thing(own) == "directory"
 } else := sprintf(
@@ -92,6 +98,11 @@ fix(own, others) := sprintf("%s; else give each a directory of its own: with the
 ) if {
 	count(kept(own, others)) > 0
 } else := "Keep one of them. Delete the other: with reclaim policy Retain, the disk stays"
+
+first(own, others) := sprintf(
+	"First, lest the end of one of them deletes the files: %s.",
+	[concat("; ", kept(own, others))],
+)
 
 # Whichever goes may take the disk along.
 kept(own, others) := array.concat(

@@ -248,13 +248,22 @@ open_image(container, repository) := [what, way] if {
 	release := input.workload.engine.release
 	versions.below(release, first_unknown[kept_data.last_part(repository)])
 	name := [one | some one in ["REDIS_PASSWORD", "VALKEY_PASSWORD"]; has_value(container, {one})][0]
+	not container.env_from
 	not told_otherwise(container, `PASSWORD|requirepass|aclfile|--user|\.conf|\.sh`)
 	what := sprintf("its image does not read %s", [name])
 	way := sprintf(
-		"Give clients, replicas (masterauth) and probes (REDISCLI_AUTH) the password; then add --requirepass $(%s) to its args",
-		[name],
+		"Add %s, and in the same step give clients, replicas (masterauth) and probes (REDISCLI_AUTH) the password",
+		[required(container, name)],
 	)
 }
+
+# What follows a script goes to the shell, which passes it over.
+required(container, name) := sprintf(`--requirepass "$%s" behind redis-server in its script`, [name]) if {
+	some text in array.concat(container.command, container.args)
+	regex.match(`\s`, trim_space(text))
+} else := sprintf("redis-server --requirepass $(%s) as its args", [name]) if {
+	count(array.concat(container.command, container.args)) == 0
+} else := sprintf("--requirepass $(%s) to its args", [name])
 
 # What later images will read is not known.
 first_unknown := {"redis": "8", "valkey": "9"}

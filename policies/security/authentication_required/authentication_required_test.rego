@@ -284,7 +284,13 @@ test_redis_does_not_read_its_password if {
 	password := {"env": [{"name": "REDIS_PASSWORD", "from": "secretKeyRef"}]}
 	some v in found(of_image("redis", "library/redis", [7, 4, 2], password))
 	endswith(v.msg, "its image does not read REDIS_PASSWORD")
-	endswith(v.fix, "then add --requirepass $(REDIS_PASSWORD) to its args")
+	startswith(v.fix, "Add redis-server --requirepass $(REDIS_PASSWORD) as its args, and in the same step give clients,")
+	some flags in found(of_image("redis", "library/redis", [7, 4, 2], object.union(password, {"args": ["--appendonly", "yes"]})))
+	startswith(flags.fix, "Add --requirepass $(REDIS_PASSWORD) to its args")
+	script := object.union(password, {"command": ["sh", "-c", "exec redis-server --appendonly yes"]})
+	some shell in found(of_image("redis", "library/redis", [7, 4, 2], script))
+	startswith(shell.fix, `Add --requirepass "$REDIS_PASSWORD" behind redis-server in its script,`)
+	found(of_image("redis", "library/redis", [7, 4, 2], object.union(password, {"env_from": true}))) == set()
 	found(of_image("redis", "library/redis", [8, 2], password)) == set()
 	count(found(of_image("redis", "valkey/valkey", [8, 1], password))) == 1
 	found(of_image("redis", "bitnami/redis", [7, 4, 2], password)) == set()

@@ -221,7 +221,12 @@ preparation("yes->no") := sprintf(
 # SAVE would stop all clients, and the probes, for as long as it takes.
 in_the_background := "BGSAVE, until INFO persistence says rdb_bgsave_in_progress:0 and rdb_last_bgsave_status:ok"
 
-client := "valkey-cli" if {
+client := sprintf("REDISCLI_AUTH=PASSWORD %s", [program]) if {
+	said := text(before)
+	contains(said, "--requirepass")
+} else := program
+
+program := "valkey-cli" if {
 	contains(after.image.repository, "valkey")
 } else := "keydb-cli" if {
 	contains(after.image.repository, "keydb")

@@ -43,6 +43,11 @@ test_the_log_is_turned_on_by_a_restart if {
 	}
 }
 
+test_a_password_is_asked_for if {
+	some v in found(update("library/redis", ["--requirepass", "$(PASSWORD)"], ["--appendonly", "yes"]))
+	contains(v.fix, "in each pod: REDISCLI_AUTH=PASSWORD redis-cli CONFIG SET appendonly yes")
+}
+
 test_valkey_has_its_own_client if {
 	some v in found(update("valkey/valkey", [], ["--appendonly", "yes"]))
 	contains(v.fix, "valkey-cli CONFIG SET")

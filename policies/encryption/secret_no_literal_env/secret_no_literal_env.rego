@@ -344,7 +344,7 @@ kinds := [
 	},
 	{
 		"names": "",
-		"then": "it has been seen, so change it: in the store itself first (images read it for a new data directory only), then here",
+		"then": "it has been seen, so change it: first where it is checked (a data store reads it for a new data directory only), then here",
 	},
 ]
 
@@ -393,10 +393,12 @@ nobody_asks_for_it(container, variable) if {
 	credentials.dummy_key(variable.value)
 	container.engine == ""
 	whose := split(lower(variable.name), "_")[0]
-	whose != "api"
+	not whose in own_names
 	repository := container.image.repository
 	not names(repository, whose)
 }
+
+own_names := {"admin", "api", "app", "auth", "authentication", "global", "internal", "master", "root", "server", "service"}
 
 names(repository, word) if {
 	count(word) > 2

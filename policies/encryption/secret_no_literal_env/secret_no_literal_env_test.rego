@@ -214,7 +214,7 @@ test_what_is_issued_elsewhere_is_changed_there if {
 	}
 	every name in ["POSTGRES_PASSWORD", "GITLAB_DB_ADMIN", "LETSENCRYPT_PASSWORD"] {
 		every fix in [v.fix | some v in found([variable(name, "hunter2")])] {
-			contains(fix, "in the store itself first")
+			contains(fix, "first where it is checked (a data store")
 		}
 	}
 }

@@ -77,7 +77,7 @@ waits if {
 
 harm_to_many := "while one of them uses it, the others wait for ever" if {
 	one_pod_only
-} else := "those on other nodes wait for ever"
+} else := "all may write, or those on other nodes wait for ever if the volume is attached to one"
 
 # Some of them admit one pod only, on whatever node.
 one_pod_only if {
@@ -90,7 +90,7 @@ harm := "the second waits for the first, which is stopped only once the second i
 	one_pod_only
 } else := "on the same node both may write until the first has shut down" if {
 	input.workload.update.unavailable_pods > 0
-} else := "on another node it hangs, on the same both may write"
+} else := "both may write, or it hangs if the volume is attached to one node"
 
 # Another workload keeps the volume on its node. Of two data stores on one claim, pvc-single-consumer tells.
 beside_others := sprintf(

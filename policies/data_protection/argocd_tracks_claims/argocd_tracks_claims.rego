@@ -45,7 +45,8 @@ kept(claim) if {
 
 fix(claim) := concat("", [
 	sprintf("Remove %s from the template; if claims exist: kubectl label pvc ", [label]),
-	sprintf("-n %s %s-%s-N %s- (N: each ordinal), then ", [namespace, claim.name, name, label]),
+	sprintf("-n %s %s-%s-N %s- (N: each ordinal), kubectl annotate pvc -n %s ", [namespace, claim.name, name, label, namespace]),
+	sprintf("%s-%s-N argocd.argoproj.io/sync-options=Prune=false,Delete=false, then ", [claim.name, name]),
 	sprintf("kubectl delete statefulset %s -n %s --cascade=orphan, and apply it again", [name, namespace]),
 ]) if {
 	name := input.workload.name

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::render::RenderOptions;
 use super::tree::{Source, is_manifest};
-use super::{files_below, placeholders, read_bytes, unread};
+use super::{files_below, placeholders, read_bytes, unread, ytt};
 use crate::admission::{
     GroupKind, GroupVersionKind, GroupVersionResource, Object, ObjectRef, Operation, Request, UserInfo,
 };
@@ -18,7 +18,7 @@ use crate::diagnostic::{Diagnostic, SourceText};
 use crate::path::{self, Segment};
 use crate::workload::projection::Projections;
 use crate::yaml::edit::Change;
-use crate::yaml::{self, Document, Fault, Positions, Readable, RepeatedKeys, SourceSpan, YamlError};
+use crate::yaml::{self, Fault, Positions, Readable, RepeatedKeys, SourceSpan, YamlError};
 
 /// The file name for standard input.
 pub const STDIN: &str = "<stdin>";
@@ -217,50 +217,6 @@ fn holds_no_object(text: &str) -> bool {
     !text.contains("apiVersion") && !text.contains("kind") && !text.split('\\').skip(1).any(is_escape)
 }
 
-/// The first line that shows a text to be a template of ytt, whose code stands in comments, and not in the values of
-/// its documents.
-fn ytt(text: &str, documents: &[Document]) -> Option<usize> {
-    if !text.contains("#@") {
-        return None;
-    }
-    // An alias would make one line of a value count more than once.
-    let aliased = text.contains(": *") || text.contains("- *");
-    let mut values = if aliased { HashMap::new() } else { lines_of_values(documents, "#@") };
-    let is_code = |line: &str| {
-        let (before, comment) = line.split_once("#@").unwrap_or((line, ""));
-        let value = before.trim_end().ends_with(':') && comment.starts_with(' ');
-        value
-            || before.trim().is_empty()
-                && ["data/values", "overlay/", " load("].iter().any(|code| comment.starts_with(code))
-    };
-    let mut is_value = |line: &str| match values.get_mut(line.trim()) {
-        Some(left) if *left > 0 => {
-            *left -= 1;
-            true
-        }
-        _ => false,
-    };
-    text.lines().position(|line| is_code(line) && !is_value(line)).map(|at| at + 1)
-}
-
-/// The lines in the values of documents that contain a text, and how often they are there.
-fn lines_of_values<'d>(documents: &'d [Document], part: &str) -> HashMap<&'d str, usize> {
-    let mut waiting: Vec<&Value> = documents.iter().map(|document| &document.value).collect();
-    let mut found = HashMap::new();
-    while let Some(value) = waiting.pop() {
-        match value {
-            Value::String(text) if text.contains(part) => {
-                let lines = text.lines().map(str::trim).filter(|line| line.contains(part));
-                lines.for_each(|line| *found.entry(line).or_insert(0) += 1);
-            }
-            Value::Array(items) => waiting.extend(items),
-            Value::Object(fields) => waiting.extend(fields.values()),
-            _ => {}
-        }
-    }
-    found
-}
-
 /// The objects read, and the errors.
 #[derive(Debug, Default)]
 pub struct Manifests {
@@ -373,7 +329,7 @@ impl Manifests {
         };
         self.objectless = !faults.is_empty() && holds_no_object(&text);
         let file = SourceText::new(name, text.into_owned());
-        if unfilled && let Some(line) = ytt(&file.text, &documents) {
+        if unfilled && let Some(line) = ytt::first_code(&file.text, &documents) {
             let error =
                 file.error(line, 1, "ytt makes a manifest of this template, so what it says is not known");
             return self
@@ -525,25 +481,6 @@ mod tests {
             let read = Manifests::of(&Source::File(file.path().to_owned()), &RenderOptions::default());
             let told = (read.errors.len(), read.passed_over.len(), read.foreign);
             assert_eq!(told, (errors, 1 - errors, 1 - errors), "{text}: {:?}", read.errors);
-        }
-    }
-
-    #[test]
-    fn a_template_of_ytt_is_not_read_as_it_is() {
-        let object = "apiVersion: v1\nkind: Service\nmetadata: {name: pg}\n";
-        for (text, errors) in [
-            (format!("{object}spec: #@ spec()\n"), 1),
-            (format!("#@ load(\"@ytt:data\", \"data\")\n{object}"), 1),
-            (format!("#@overlay/match by=\"x\"\n---\n{object}"), 1),
-            (format!("# @ load\n#@ param --x\n{object}"), 0),
-            (format!("{object}data:\n  readme: |\n    image: #@ data.values.image\n"), 0),
-            (format!("{object}data:\n  readme: |\n    image: #@ data.values.image\nspec: #@ spec()\n"), 1),
-            (format!("{object}data:\n  readme: |\n    spec: #@ spec()\nspec: #@ spec()\n"), 1),
-            (format!("{object}data:\n  a: &a |\n    spec: #@ spec()\n  b: *a\nspec: #@ spec()\n"), 1),
-        ] {
-            let mut read = Manifests::default();
-            read.add("x.yaml".to_owned(), text.as_bytes());
-            assert_eq!((read.errors.len(), read.objects.len()), (errors, 1 - errors), "{text}");
         }
     }
 

@@ -26,6 +26,7 @@ pub mod tree;
 pub mod unfilled;
 mod unread;
 mod walk;
+mod ytt;
 
 use std::fs::File;
 use std::io::Read as _;

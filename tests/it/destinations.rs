@@ -114,7 +114,7 @@ spec:
         ("apps/shop/web.yaml", WEB),
         ("apps/shop/claim.yaml", CLAIM),
     ]);
-    let arguments = ["diff", ".", "--against-profile", "production"];
+    let arguments = ["diff", ".", "--against-profile", "baseline"];
     let run = run_in(files.path(), &arguments);
     run.expect(run.code, &["shop/web"]);
 }

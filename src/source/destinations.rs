@@ -106,33 +106,29 @@ fn names_a_group(file: &Path) -> bool {
 
 /// The paths that an object deploys, and where to.
 fn named(api_version: &str, kind: &str, object: &Value) -> Vec<(PathBuf, Destination)> {
-    let spec = &object["spec"];
     let group = api_version.split_once('/').map(|(group, _)| group);
-    let (sources, namespace, flux) = match (group, kind) {
+    let (sources, namespace, flux): (Vec<&Value>, _, _) = match (group, kind) {
         (Some("argoproj.io"), "Application") => {
-            let several = spec["sources"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let sources = several.iter().chain([&spec["source"]]).collect();
-            (sources, &spec["destination"]["namespace"], false)
+            let several = object.pointer("/spec/sources").and_then(Value::as_array);
+            let sources = several.into_iter().flatten().chain(object.pointer("/spec/source"));
+            (sources.collect(), object.pointer("/spec/destination/namespace"), false)
         }
         (Some("kustomize.toolkit.fluxcd.io"), "Kustomization") => {
-            (vec![spec], &spec["targetNamespace"], true)
+            (object.get("spec").into_iter().collect(), object.pointer("/spec/targetNamespace"), true)
         }
         _ => return Vec::new(),
     };
-    let Some(namespace) = namespace.as_str().filter(|name| namespace_fault(name, &[]).is_none()) else {
-        return Vec::new();
-    };
-    let destination = |source: &Value| Destination {
-        namespace: Some(namespace.to_owned()),
-        recursive: flux || source["directory"]["recurse"] == true,
-    };
-    let path = |source: &&Value| {
-        let path = Path::new(source["path"].as_str()?.trim_start_matches('/'));
+    let is_name = |name: &&str| namespace_fault(name, &[]).is_none();
+    let Some(namespace) = namespace.and_then(Value::as_str).filter(is_name) else { return Vec::new() };
+    let deployed = |source: &Value| {
+        let path = Path::new(source.get("path")?.as_str()?.trim_start_matches('/'));
         let is_inside = path.components().all(|part| part != Component::ParentDir);
         let has_name = path.components().any(|part| matches!(part, Component::Normal(_)));
-        (is_inside && has_name).then(|| (path.to_owned(), destination(source)))
+        let recursive = flux || source.pointer("/directory/recurse") == Some(&Value::Bool(true));
+        let destination = Destination { namespace: Some(namespace.to_owned()), recursive };
+        (is_inside && has_name).then(|| (path.to_owned(), destination))
     };
-    sources.iter().filter_map(path).collect()
+    sources.into_iter().filter_map(deployed).collect()
 }
 
 #[cfg(test)]

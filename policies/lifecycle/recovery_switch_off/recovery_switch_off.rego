@@ -117,7 +117,8 @@ violation contains v if {
 	container.role in {"init", "main"}
 	said := concat(" ", array.concat(container.command, container.args))
 	count(said) <= settings.most
-	some pattern in emptying
+	some program, pattern in emptying
+	contains(said, program)
 	some found in regex.find_all_string_submatch_n(pattern, said, 10)
 	before := substring(said, 0, indexof(said, found[0]))
 	not regex.match(deciding, sprintf("%s ", [before]))
@@ -143,10 +144,10 @@ violation contains v if {
 	}
 }
 
-emptying := [
-	`(?:^|[;\n]\s*|\s-[a-z]*c\s+)rm\s+-[a-zA-Z]*[rR][a-zA-Z]*\s+([^;|&\n]*/[^;|&\n]*)`,
-	`(?:^|[;\n]\s*|\s-[a-z]*c\s+)find\s+(/[^-;|&\n]*)\s+(?:-mindepth\s+[0-9]+\s+)?-delete`,
-]
+emptying := {
+	"rm": `(?:^|[;\n]\s*|\s-[a-z]*c\s+)rm\s+-[a-zA-Z]*[rR][a-zA-Z]*\s+([^;|&\n]*/[^;|&\n]*)`,
+	"find": `(?:^|[;\n]\s*|\s-[a-z]*c\s+)find\s+(/[^-;|&\n]*)\s+(?:-mindepth\s+[0-9]+\s+)?-delete`,
+}
 
 roles := {"init": "init ", "main": ""}
 
